@@ -1,0 +1,3 @@
+//! The acme-manager server as a library; `main.rs` is the thin binary around it.
+
+pub mod names;
