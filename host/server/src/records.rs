@@ -19,6 +19,8 @@ pub struct CertificateRecord {
     pub metadata: CertificateMetadata,
     /// End of validity; `None` if what was stored could not be read.
     pub expires: Option<OffsetDateTime>,
+    /// Whether the server made the key, so that it is stored and can be made anew.
+    pub server_key: bool,
     /// The number of the stored version that this record was made from.
     pub version: u64,
 }

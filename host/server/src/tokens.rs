@@ -18,9 +18,9 @@ use acme_manager_api::{TokenCreated, TokenInfo, TokenParams};
 use crate::clock::{Clock, format_date};
 use crate::cluster::{Command, Leadership, NotLeader, Registry, Term};
 use crate::durations::{go_duration, prometheus_duration};
-use crate::names::{NameError, Owner, SecretPath, TokenId, Version};
+use crate::names::{NameError, Owner, SecretPath, TokenId};
 use crate::records::{Scope, TokenRecord};
-use crate::storage::{Expect, Store, StoreError};
+use crate::storage::{Expect, Store, StoreError, Version};
 
 mod stored;
 

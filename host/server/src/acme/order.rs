@@ -19,6 +19,7 @@ use crate::names::DomainName;
 const VALIDATION_TIMEOUT: Duration = Duration::from_secs(120);
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const POLL_GROWTH: f32 = 1.6;
+const LONGEST_POLL: Duration = Duration::from_secs(5);
 
 /// The type of challenge wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,11 +194,11 @@ impl Order {
         Ok(open)
     }
 
-    /// Tells the CA that all open challenges are answered (RFC 8555 §7.5.1). Those it already looks at are left alone.
+    /// Tells the CA that these challenges are answered (RFC 8555 §7.5.1). Those it already looks at are left alone.
     ///
     /// # Errors
     /// When the CA cannot be reached or refuses.
-    pub async fn submit(&mut self, kind: Kind) -> Result<(), AcmeError> {
+    pub async fn submit(&mut self, kind: Kind, answered: &[Challenge]) -> Result<(), AcmeError> {
         let mut authorizations = self.inner.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization.map_err(|e| AcmeError::from_client(Stage::Authorization, e))?;
@@ -206,6 +207,7 @@ impl Order {
             }
             if let Some(mut challenge) = authorization.challenge(kind.wanted())
                 && challenge.status == ChallengeStatus::Pending
+                && answered.iter().any(|known| known.token == challenge.token)
             {
                 challenge.set_ready().await.map_err(|e| AcmeError::from_client(Stage::Authorization, e))?;
             }
@@ -213,25 +215,45 @@ impl Order {
         Ok(())
     }
 
-    /// Waits until the CA has looked at the challenges.
+    /// Waits until the CA has taken these challenges as proof.
     ///
     /// # Errors
     /// When a name was not proven (with the CA's reason), or the CA is not done in time.
-    pub async fn wait_validated(&mut self) -> Result<(), AcmeError> {
-        if self.state() != State::Pending {
-            return Ok(());
-        }
-        let polled = self.inner.poll_ready(&policy(VALIDATION_TIMEOUT)).await;
-        match polled {
-            Ok(OrderStatus::Ready) => Ok(()),
-            Err(instant_acme::Error::Timeout(_)) => {
-                Err(AcmeError::Timeout { stage: Stage::Authorization, seconds: VALIDATION_TIMEOUT.as_secs() })
+    pub async fn wait_validated(&mut self, kind: Kind, answered: &[Challenge]) -> Result<(), AcmeError> {
+        let begun = tokio::time::Instant::now();
+        let mut wait = FIRST_POLL;
+        loop {
+            tokio::time::sleep(wait).await;
+            if !self.still_open(kind, answered).await? {
+                // The authorizations are settled; the order follows them (RFC 8555 §7.1.6).
+                self.inner.refresh().await.map_err(|e| AcmeError::from_client(Stage::Order, e))?;
+                return Ok(());
             }
-            Err(e @ (instant_acme::Error::Http(_) | instant_acme::Error::Other(_) | instant_acme::Error::Json(_))) => {
-                Err(AcmeError::from_client(Stage::Authorization, e))
+            if begun.elapsed() > VALIDATION_TIMEOUT {
+                return Err(AcmeError::Timeout { stage: Stage::Authorization, seconds: begun.elapsed().as_secs() });
             }
-            Ok(_) | Err(_) => Err(self.why_invalid().await),
+            wait = wait.mul_f32(POLL_GROWTH).min(LONGEST_POLL);
         }
+    }
+
+    async fn still_open(&mut self, kind: Kind, answered: &[Challenge]) -> Result<bool, AcmeError> {
+        let mut authorizations = self.inner.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let mut authorization = authorization.map_err(|e| AcmeError::from_client(Stage::Authorization, e))?;
+            let ours = |c: &instant_acme::Challenge| {
+                c.r#type == kind.wanted() && answered.iter().any(|known| known.token == c.token)
+            };
+            if authorization.status != AuthorizationStatus::Pending || !authorization.challenges.iter().any(ours) {
+                continue;
+            }
+            authorization.refresh().await.map_err(|e| AcmeError::from_client(Stage::Authorization, e))?;
+            match authorization.status {
+                AuthorizationStatus::Pending => return Ok(true),
+                AuthorizationStatus::Valid => {}
+                _ => return Err(refused_name(&authorization)),
+            }
+        }
+        Ok(false)
     }
 
     /// Sends the certificate request if it was not sent yet, and waits for the certificate.
@@ -239,6 +261,17 @@ impl Order {
     /// # Errors
     /// When the CA refuses the request, or is not done in time.
     pub async fn finish(&mut self, csr_der: &[u8]) -> Result<IssuedChain, AcmeError> {
+        if self.state() == State::Pending {
+            // All names are proven, the order did not hear of it yet.
+            match self.inner.poll_ready(&policy(VALIDATION_TIMEOUT)).await {
+                Ok(_) => {}
+                Err(instant_acme::Error::Timeout(_)) => {
+                    let seconds = VALIDATION_TIMEOUT.as_secs();
+                    return Err(AcmeError::Timeout { stage: Stage::Order, seconds });
+                }
+                Err(e) => return Err(AcmeError::from_client(Stage::Order, e)),
+            }
+        }
         if self.state() == State::Ready {
             self.inner.finalize_csr(csr_der).await.map_err(|e| AcmeError::from_client(Stage::Finalize, e))?;
         }

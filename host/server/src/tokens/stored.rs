@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::info;
 use crate::clock::parse_date;
-use crate::names::Version;
+
 use crate::records::{Scope, TokenRecord};
-use crate::storage::Secret;
+use crate::storage::{Secret, Version};
 
 pub(super) fn to_secret(record: &TokenRecord) -> Secret {
     let info = info(record);
