@@ -18,6 +18,7 @@ use crate::challenges::dns01::Solver;
 use crate::challenges::http01::Http01;
 use crate::clock::{Clock, format_date};
 use crate::cluster::{Command, Leadership, Registry};
+use crate::durations::RenewalDays;
 use crate::names::{CertificateId, IssuerName, Owner, SecretPath};
 use crate::records::CertificateRecord;
 use crate::storage::{Expect, Store, StoreError, Version, Versioned};
@@ -42,7 +43,6 @@ pub(crate) use issuance::chain;
 use csr::Csr;
 use intent::{INTERNAL, Intent, Phase, Purpose, StoredIntent};
 use leaf::Leaf;
-use renewal::RenewalDays;
 use request::{Challenge, Request};
 
 /// What the config says of certificates in general.

@@ -1,6 +1,8 @@
 //! The acme-manager server as a library; `main.rs` is the thin binary around it.
 
 pub mod acme;
+pub mod api;
+pub mod app;
 pub mod certificates;
 pub mod challenges;
 pub mod clock;
@@ -12,3 +14,4 @@ pub mod records;
 pub mod storage;
 pub mod telemetry;
 pub mod tokens;
+pub mod workers;

@@ -16,11 +16,11 @@ const MAX_CSR: usize = 64 * 1024;
 
 /// A certificate request with a good signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Csr {
+pub(crate) struct Csr {
     /// Base64 of PEM, as on the wire.
-    pub encoded: String,
+    pub(crate) encoded: String,
     /// The request itself.
-    pub der: Vec<u8>,
+    pub(crate) der: Vec<u8>,
 }
 
 impl Csr {
@@ -28,7 +28,7 @@ impl Csr {
     ///
     /// # Errors
     /// With field `csr`, or `domain` or `san` when the names differ.
-    pub fn parse(encoded: &str, names: &[DomainName]) -> Result<Self, CertificateError> {
+    pub(crate) fn parse(encoded: &str, names: &[DomainName]) -> Result<Self, CertificateError> {
         let csr = Self::decode(encoded)?;
         let (_, request) = X509CertificationRequest::from_der(&csr.der)
             .map_err(|e| invalid("csr", &format!("is no PKCS#10 certificate request: {e}")))?;
@@ -43,7 +43,7 @@ impl Csr {
     ///
     /// # Errors
     /// When it is not base64 of PEM.
-    pub fn decode(encoded: &str) -> Result<Self, CertificateError> {
+    pub(crate) fn decode(encoded: &str) -> Result<Self, CertificateError> {
         if encoded.len() > MAX_CSR {
             return Err(invalid("csr", "is longer than 64 KiB"));
         }
@@ -60,7 +60,7 @@ impl Csr {
     ///
     /// # Errors
     /// When the request cannot be read.
-    pub fn public_key(&self) -> Result<Vec<u8>, CertificateError> {
+    pub(crate) fn public_key(&self) -> Result<Vec<u8>, CertificateError> {
         let (_, request) = X509CertificationRequest::from_der(&self.der)
             .map_err(|e| invalid("csr", &format!("is no PKCS#10 certificate request: {e}")))?;
         Ok(request.certification_request_info.subject_pki.raw.to_vec())
@@ -69,18 +69,18 @@ impl Csr {
 
 /// A new key and a request for it.
 #[derive(Debug)]
-pub struct MadeRequest {
+pub(crate) struct MadeRequest {
     /// The request.
-    pub csr: Csr,
+    pub(crate) csr: Csr,
     /// The key in PEM (PKCS#8).
-    pub key: SecretString,
+    pub(crate) key: SecretString,
 }
 
 /// Makes a key of `key_type` (P-256 if not given) and a request for `names`.
 ///
 /// # Errors
 /// When the type cannot be made here, or a name does not fit into a request.
-pub fn make(names: &[DomainName], key_type: Option<KeyType>) -> Result<MadeRequest, CertificateError> {
+pub(crate) fn make(names: &[DomainName], key_type: Option<KeyType>) -> Result<MadeRequest, CertificateError> {
     let algorithm = match key_type {
         None | Some(KeyType::Ec256) => &PKCS_ECDSA_P256_SHA256,
         Some(KeyType::Ec384) => &PKCS_ECDSA_P384_SHA384,

@@ -4,7 +4,7 @@ use acme_manager_api::CertificateParams;
 
 use super::csr::Csr;
 use super::error::CertificateError;
-use super::renewal::RenewalDays;
+use crate::durations::RenewalDays;
 use crate::names::{CertificateId, CertificateName, DomainName, IssuerName, Owner, ProviderName};
 
 /// A provider and the type of challenge it answers.
@@ -65,7 +65,7 @@ pub fn parse(owner: &Owner, params: CertificateParams, issuers: &[IssuerName]) -
     let domain = params.domain.parse::<DomainName>().map_err(|e| invalid("domain", e.reason))?;
     let renewal_days = match params.renewal_days.as_str() {
         "" => None,
-        text => Some(text.parse::<RenewalDays>().map_err(|e| invalid("renewal_days", &e))?),
+        text => Some(text.parse::<RenewalDays>().map_err(|e| invalid("renewal_days", &e.to_string()))?),
     };
     check_days(params.days, renewal_days)?;
     let challenge = challenge(&params)?;
@@ -124,7 +124,7 @@ fn check_days(days: i32, renewal_days: Option<RenewalDays>) -> Result<(), Certif
     }
     if let Some(window) = renewal_days
         && days != 0
-        && i64::from(days) <= i64::from(window.max)
+        && i64::from(days) <= i64::from(window.max())
     {
         return Err(invalid("renewal_days", "both bounds must be less than days"));
     }
