@@ -1,1 +1,1 @@
-//! stub
+//! The `cloudflare` DNS-01 provider.

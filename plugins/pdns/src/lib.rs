@@ -1,1 +1,1 @@
-//! stub
+//! The `pdns` DNS-01 provider.
