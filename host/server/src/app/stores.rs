@@ -1,12 +1,16 @@
 //! Opens the store that the config names.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Storage;
 use crate::storage::embedded::{EmbeddedSettings, EmbeddedStore};
 use crate::storage::vault::{Operation, VaultObserver, VaultSettings, VaultStore};
 use crate::storage::{Store, StoreError};
 use crate::telemetry::Metrics;
+
+/// One request to Vault; it answers in milliseconds when it is well.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where in the store what lies.
 pub(super) struct Prefixes {
@@ -26,7 +30,7 @@ pub(super) async fn open(storage: &Storage, metrics: &Metrics) -> Result<(Arc<dy
                 tokens: vault.token_prefix.to_string(),
             };
             let settings = VaultSettings {
-                url: vault.url.clone(),
+                url: vault.url.to_string(),
                 role_id: vault.role_id.clone(),
                 secret_id: vault.secret_id.clone(),
                 mount_path: vault.mount_path.clone(),
@@ -35,14 +39,14 @@ pub(super) async fn open(storage: &Storage, metrics: &Metrics) -> Result<(Arc<dy
                 retry_max: vault.retry.max,
                 retry_wait_min: vault.retry.wait_min,
                 retry_wait_max: vault.retry.wait_max,
-                ..VaultSettings::default()
+                request_timeout: REQUEST_TIMEOUT,
             };
-            let store = VaultStore::connect(settings, observer(metrics, &prefixes)).await?;
+            let store = VaultStore::connect(settings, observer(metrics, &prefixes))?;
             tracing::info!(store = store.describe(), "certificates and tokens are kept in Vault");
             Ok((Arc::new(store), prefixes))
         }
         Storage::Embedded(embedded) => {
-            let settings = EmbeddedSettings { path: embedded.path.clone(), key_file: embedded.key_file.clone() };
+            let settings = EmbeddedSettings::with_key_file(embedded.path.clone(), &embedded.key_file)?;
             let store = EmbeddedStore::open(settings).await?;
             tracing::warn!(
                 store = store.describe(),
