@@ -183,7 +183,11 @@ impl Certificates {
     ///
     /// # Errors
     /// When there is none.
-    pub fn metadata(&self, identity: &Identity, id: &CertificateId) -> Result<Arc<CertificateRecord>, CertificateError> {
+    pub fn metadata(
+        &self,
+        identity: &Identity,
+        id: &CertificateId,
+    ) -> Result<Arc<CertificateRecord>, CertificateError> {
         let own = id.owner == *identity.owner();
         self.registry.certificate(id).filter(|_| own).ok_or_else(|| CertificateError::NotFound { id: id.clone() })
     }
@@ -333,7 +337,9 @@ impl Certificates {
         });
         let budget = self.settings.request_budget;
         match tokio::time::timeout(budget, task).await {
-            Ok(Ok(done)) => done?.ok_or_else(|| CertificateError::Internal("the issuance ended without a result".to_owned())),
+            Ok(Ok(done)) => {
+                done?.ok_or_else(|| CertificateError::Internal("the issuance ended without a result".to_owned()))
+            }
             Ok(Err(_)) => Err(CertificateError::Internal("the issuance broke off; it is taken up again".to_owned())),
             Err(_) => Err(CertificateError::StillRunning { waited: budget }),
         }
@@ -371,7 +377,11 @@ impl Certificates {
         }
     }
 
-    async fn change_settings(&self, request: &Request, known: &CertificateRecord) -> Result<Certificate, CertificateError> {
+    async fn change_settings(
+        &self,
+        request: &Request,
+        known: &CertificateRecord,
+    ) -> Result<Certificate, CertificateError> {
         let term = self.leadership.term()?;
         let path = self.path(&known.id)?;
         let gone = || CertificateError::NotFound { id: known.id.clone() };

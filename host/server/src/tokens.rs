@@ -317,7 +317,9 @@ impl Tokens {
             return Err(invalid("rate_limit_max_requests", "must not be negative"));
         }
         let mut bytes = zeroize::Zeroizing::new([0_u8; SECRET_BYTES]);
-        rand::rngs::OsRng.try_fill_bytes(bytes.as_mut()).map_err(|e| invalid("token", &format!("no randomness: {e}")))?;
+        rand::rngs::OsRng
+            .try_fill_bytes(bytes.as_mut())
+            .map_err(|e| invalid("token", &format!("no randomness: {e}")))?;
         let secret = BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref());
         let record = TokenRecord {
             id,

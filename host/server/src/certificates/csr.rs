@@ -1,7 +1,10 @@
 //! Certificate requests (RFC 2986): those that clients send, and those that the server makes with a new key.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use rcgen::{CertificateParams as RcgenParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
+use rcgen::{
+    CertificateParams as RcgenParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384,
+};
 use secrecy::SecretString;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -32,9 +35,9 @@ impl Csr {
         let csr = Self::decode(encoded)?;
         let (_, request) = X509CertificationRequest::from_der(&csr.der)
             .map_err(|e| invalid("csr", &format!("is no PKCS#10 certificate request: {e}")))?;
-        request
-            .verify_signature()
-            .map_err(|_| invalid("csr", "its signature does not fit its key, or the signature algorithm is not supported"))?;
+        request.verify_signature().map_err(|_| {
+            invalid("csr", "its signature does not fit its key, or the signature algorithm is not supported")
+        })?;
         compare(&requested_names(&request)?, names)?;
         Ok(csr)
     }
@@ -47,7 +50,9 @@ impl Csr {
         if encoded.len() > MAX_CSR {
             return Err(invalid("csr", "is longer than 64 KiB"));
         }
-        let pem = BASE64_STANDARD.decode(encoded.trim()).map_err(|_| invalid("csr", "is not standard base64 of a PEM text"))?;
+        let pem = BASE64_STANDARD
+            .decode(encoded.trim())
+            .map_err(|_| invalid("csr", "is not standard base64 of a PEM text"))?;
         let (_, block) = x509_parser::pem::parse_x509_pem(&pem)
             .map_err(|_| invalid("csr", "holds no PEM block after base64 decoding"))?;
         if !matches!(block.label.as_str(), "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST") {
@@ -123,7 +128,9 @@ fn requested_names(request: &X509CertificationRequest<'_>) -> Result<Vec<String>
                 match name {
                     GeneralName::DNSName(dns) => add((*dns).to_owned()),
                     GeneralName::IPAddress(bytes) => add(ip_text(bytes)?),
-                    other => return Err(invalid("csr", &format!("asks for a name of a type other than DNS or IP: {other}"))),
+                    other => {
+                        return Err(invalid("csr", &format!("asks for a name of a type other than DNS or IP: {other}")));
+                    }
                 }
             }
         }
@@ -160,3 +167,6 @@ fn compare(requested: &[String], names: &[DomainName]) -> Result<(), Certificate
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -124,3 +124,6 @@ fn encryption(certificate: &X509Certificate<'_>) -> String {
 fn wrong(reason: &str) -> CertificateError {
     CertificateError::WrongCertificate { reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

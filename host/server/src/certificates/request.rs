@@ -29,7 +29,7 @@ pub enum KeyType {
 
 /// A checked request for a certificate.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// Which certificate it is about.
     pub id: CertificateId,
     /// First name.
@@ -54,7 +54,7 @@ pub struct Request {
 ///
 /// # Errors
 /// With the field and the reason.
-pub fn parse(owner: &Owner, params: CertificateParams, issuers: &[IssuerName]) -> Result<Request, CertificateError> {
+pub(crate) fn parse(owner: &Owner, params: CertificateParams, issuers: &[IssuerName]) -> Result<Request, CertificateError> {
     required("domain", &params.domain)?;
     required("issuer", &params.issuer)?;
     let issuer = known_issuer(&params.issuer, issuers)?;
@@ -95,9 +95,7 @@ pub(super) fn names(domain: &DomainName, san: &str) -> Result<Vec<DomainName>, C
     const MAX_NAMES: usize = 100;
     let mut names = vec![domain.clone()];
     for text in san.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-        let name = text
-            .parse::<DomainName>()
-            .map_err(|e| invalid("san", &format!("{text:?}: {}", e.reason)))?;
+        let name = text.parse::<DomainName>().map_err(|e| invalid("san", &format!("{text:?}: {}", e.reason)))?;
         if !names.iter().any(|known| known.as_str().eq_ignore_ascii_case(name.as_str())) {
             names.push(name);
         }
@@ -132,7 +130,8 @@ fn check_days(days: i32, renewal_days: Option<RenewalDays>) -> Result<(), Certif
 }
 
 fn challenge(params: &CertificateParams) -> Result<Option<Challenge>, CertificateError> {
-    let provider = |field: &'static str, text: &str| text.parse().map_err(|e: crate::names::NameError| invalid(field, e.reason));
+    let provider =
+        |field: &'static str, text: &str| text.parse().map_err(|e: crate::names::NameError| invalid(field, e.reason));
     match (params.dns_challenge.as_str(), params.http_challenge.as_str()) {
         ("", "") => Ok(None),
         (dns, "") => Ok(Some(Challenge::Dns(provider("dns_challenge", dns)?))),
@@ -190,3 +189,6 @@ fn required(field: &'static str, text: &str) -> Result<(), CertificateError> {
 pub(super) fn invalid(field: &'static str, reason: &str) -> CertificateError {
     CertificateError::Invalid { field, reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

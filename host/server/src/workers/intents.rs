@@ -17,7 +17,9 @@ pub async fn run(certificates: Arc<Certificates>, stop: CancellationToken) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "taking up unfinished work"),
             // A store that is away is reported by whoever needs it; here it only means to look again.
-            Err(CertificateError::Store(error)) if error.retryable() => tracing::debug!(%error, "cannot look for unfinished work"),
+            Err(CertificateError::Store(error)) if error.retryable() => {
+                tracing::debug!(%error, "cannot look for unfinished work")
+            }
             Err(error) => tracing::warn!(error = chain(&error), "cannot look for unfinished work"),
         }
         tokio::select! {

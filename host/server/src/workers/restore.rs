@@ -27,7 +27,11 @@ pub async fn run(
                 let _ = restored.send(true);
                 return;
             }
-            Err(reason) => tracing::error!(reason, retry_s = RETRY.as_secs(), "cannot read the store; requests are refused until it can be read"),
+            Err(reason) => tracing::error!(
+                reason,
+                retry_s = RETRY.as_secs(),
+                "cannot read the store; requests are refused until it can be read"
+            ),
         }
         tokio::select! {
             () = stop.cancelled() => return,
