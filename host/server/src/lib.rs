@@ -1,8 +1,8 @@
 //! The acme-manager server as a library; `main.rs` is the thin binary around it.
 
 pub mod acme;
-//pub mod api;
-//pub mod app;
+pub mod api;
+pub mod app;
 pub mod certificates;
 pub mod challenges;
 pub mod clock;
