@@ -1,6 +1,14 @@
 //! The acme-manager server as a library; `main.rs` is the thin binary around it.
 
+pub mod acme;
+pub mod api;
+pub mod app;
+pub mod certificates;
 pub mod challenges;
+pub mod clock;
+pub mod cluster;
+pub mod config;
+pub mod durations;
 pub mod names;
 pub mod records;
 pub mod storage;
