@@ -1,3 +1,4 @@
 //! The acme-manager server as a library; `main.rs` is the thin binary around it.
 
+pub mod durations;
 pub mod names;
