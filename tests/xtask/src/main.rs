@@ -1,7 +1,10 @@
 //! The project's own commands, run as `cargo xtask <command>`.
+//!
+//! They build with nothing but this crate, so that they can prepare what the server's build needs.
 
 mod bench;
 mod demo;
+mod plugins;
 mod run;
 mod setup;
 mod test;
@@ -9,7 +12,7 @@ mod test;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(bin_name = "cargo xtask", about = "The project's own commands")]
+#[command(name = "cargo xtask", about = "The project's own commands")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -17,19 +20,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install the programs that tests and benches start: CAs, DNS servers, OpenBao, moto
+    /// Installs the programs that tests and benches start: CAs, DNS servers, OpenBao, moto.
     Setup(setup::Arguments),
-    /// Set up, build the plugins, run every test of the workspace
+    /// Builds every plugin as a WASI component into target/plugins.
+    Plugins(plugins::Options),
+    /// Sets up, builds the plugins, runs every test of the workspace.
     Test(test::Arguments),
-    /// Run the benches
+    /// Runs the benches.
     Bench(bench::Arguments),
-    /// Start a CA, a DNS server and the server, and issue a certificate
+    /// Starts a CA, a DNS server and the server, and issues a certificate.
     Demo(demo::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Setup(arguments) => setup::run(&arguments),
+        Command::Plugins(options) => plugins::run(&options),
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

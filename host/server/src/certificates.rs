@@ -1,0 +1,520 @@
+//! The rules of certificates: who may do what with which, and in which order things happen.
+//!
+//! This is the only place that joins storage, the CAs, the challenges and the cluster. Reads are answered from the
+//! registry, content from the store; everything that changes something takes the certificate's lock and a term.
+//! An issuance runs in its own task: a client that goes away does not stop it, and a restart finishes it (see
+//! [`issuance`]). Called by the API and by the workers.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use acme_manager_api::{Certificate, CertificateMetadata, CertificateParams};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use crate::challenges::dns01::Solver;
+use crate::challenges::http01::Http01;
+use crate::clock::{Clock, format_date};
+use crate::cluster::{Command, Leadership, Registry};
+use crate::durations::RenewalDays;
+use crate::names::{CertificateId, IssuerName, Owner, SecretPath};
+use crate::records::CertificateRecord;
+use crate::storage::{Expect, Store, StoreError, Version, Versioned};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{Operation, Outcome};
+use crate::tokens::{Authorized, Create, Delete, Identity, Read, Update};
+
+pub mod accounts;
+mod csr;
+mod error;
+mod intent;
+mod issuance;
+mod leaf;
+pub mod renewal;
+pub mod request;
+mod stored;
+
+pub use accounts::{Accounts, ConfiguredIssuer};
+pub use error::CertificateError;
+pub(crate) use issuance::chain;
+
+use csr::Csr;
+use intent::{INTERNAL, Intent, Phase, Purpose, StoredIntent};
+use leaf::Leaf;
+use request::{Challenge, Request};
+
+/// What the config says of certificates in general.
+#[derive(Debug, Clone)]
+pub struct CertificateSettings {
+    /// Where certificates are stored.
+    pub prefix: String,
+    /// The renewal window of certificates that have none of their own.
+    pub renewal_days: RenewalDays,
+    /// How long a request waits for its certificate; below the read timeout of clients and servers.
+    pub request_budget: Duration,
+}
+
+/// Everything that the rules stand on.
+pub struct Certificates {
+    settings: CertificateSettings,
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    leadership: Leadership,
+    accounts: Accounts,
+    solver: Solver,
+    http01: Arc<Http01>,
+    clock: Clock,
+    metrics: Metrics,
+    tracker: TaskTracker,
+    held: Arc<Mutex<HashSet<CertificateId>>>,
+    nudge: Notify,
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The neighbours of [`Certificates`], as `app` makes them.
+#[derive(Clone)]
+pub struct Neighbours {
+    /// Where certificates and intents are kept.
+    pub store: Arc<dyn Store>,
+    /// What every node knows.
+    pub registry: Arc<Registry>,
+    /// Whether this node may act.
+    pub leadership: Leadership,
+    /// HTTP-01 answers.
+    pub http01: Arc<Http01>,
+    /// Time.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Where issuances run; shutdown waits for it.
+    pub tracker: TaskTracker,
+}
+
+impl fmt::Debug for Neighbours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Neighbours").finish_non_exhaustive()
+    }
+}
+
+/// The lock on one certificate; released when dropped.
+#[derive(Debug)]
+struct Held {
+    id: CertificateId,
+    held: Arc<Mutex<HashSet<CertificateId>>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+impl Certificates {
+    /// The rules over their neighbours; nothing is read yet.
+    #[must_use]
+    pub fn new(settings: CertificateSettings, accounts: Accounts, solver: Solver, with: Neighbours) -> Self {
+        Self {
+            settings,
+            store: with.store,
+            registry: with.registry,
+            leadership: with.leadership,
+            accounts,
+            solver,
+            http01: with.http01,
+            clock: with.clock,
+            metrics: with.metrics,
+            tracker: with.tracker,
+            held: Arc::default(),
+            nudge: Notify::new(),
+        }
+    }
+
+    /// Reads all stored certificates into the registry and says how many there are. A secret that is no certificate
+    /// is left alone.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn restore(&self) -> Result<usize, CertificateError> {
+        use futures::stream::{self, StreamExt, TryStreamExt};
+        /// Reads at once: enough to hide the round trip, too few to trouble a store.
+        const PARALLEL: usize = 16;
+        let term = self.leadership.term()?;
+        let paths = self.store.list(&self.settings.prefix).await?;
+        let found: Vec<(SecretPath, Option<Versioned>)> = stream::iter(paths)
+            .filter(|path| {
+                let place = path.below(&self.settings.prefix).unwrap_or_default();
+                futures::future::ready(!place.starts_with(INTERNAL))
+            })
+            .map(|path| async move {
+                let found = self.store.read(&path).await?;
+                Ok::<_, StoreError>((path, found))
+            })
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await?;
+        let mut count = 0;
+        for (path, found) in found {
+            let Some(found) = found else { continue };
+            match stored::record(path.below(&self.settings.prefix).unwrap_or_default(), &found) {
+                Ok(record) => {
+                    self.publish(term, record).await?;
+                    count += 1;
+                }
+                Err(reason) => tracing::warn!(%path, reason, "a stored secret is not a certificate"),
+            }
+        }
+        Ok(count)
+    }
+
+    /// The certificates of whoever shows a token. Needs no scope, as in the existing system.
+    #[must_use]
+    pub fn list(&self, identity: &Identity) -> Vec<Arc<CertificateRecord>> {
+        self.registry.certificates_of(identity.owner())
+    }
+
+    /// What is known of one certificate.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn metadata(
+        &self,
+        identity: &Identity,
+        id: &CertificateId,
+    ) -> Result<Arc<CertificateRecord>, CertificateError> {
+        let own = id.owner == *identity.owner();
+        self.registry.certificate(id).filter(|_| own).ok_or_else(|| CertificateError::NotFound { id: id.clone() })
+    }
+
+    /// One certificate with its content.
+    ///
+    /// # Errors
+    /// When there is none, or the store cannot be read.
+    pub async fn read(&self, right: &Authorized<Read>, id: &CertificateId) -> Result<Certificate, CertificateError> {
+        let known = self.known(right.owner(), id)?;
+        let found = self.store.read(&self.path(&known.id)?).await?;
+        let certificate = found.map(|found| stored::from_secret(&found.secret)).filter(|found| !found.cert.is_empty());
+        certificate.ok_or_else(|| CertificateError::NotFound { id: id.clone() })
+    }
+
+    /// Orders a first certificate.
+    ///
+    /// # Errors
+    /// When the request is wrong, the certificate exists, or CA, plugin or store do not do it.
+    pub async fn create(
+        self: &Arc<Self>,
+        right: &Authorized<Create>,
+        params: CertificateParams,
+    ) -> Result<Certificate, CertificateError> {
+        let request = request::parse(right.owner(), params, &self.accounts.names())?;
+        self.check_challenge(&request)?;
+        if self.registry.certificate(&request.id).is_some() {
+            return Err(CertificateError::Exists { id: request.id });
+        }
+        let held = self.hold(&request.id)?;
+        // Somebody else may have been quicker while this one waited for nothing at all; look again under the lock.
+        if self.registry.certificate(&request.id).is_some() {
+            return Err(CertificateError::Exists { id: request.id });
+        }
+        self.start(held, request, Purpose::Create).await
+    }
+
+    /// Changes a certificate: orders another if the change asks for it, else stores the changed settings.
+    ///
+    /// # Errors
+    /// When the request is wrong, there is no such certificate, or CA, plugin or store do not do it.
+    pub async fn update(
+        self: &Arc<Self>,
+        right: &Authorized<Update>,
+        params: CertificateParams,
+    ) -> Result<Certificate, CertificateError> {
+        let mut request = request::parse(right.owner(), params, &self.accounts.names())?;
+        self.check_challenge(&request)?;
+        let known = self.known(right.owner(), &request.id)?;
+        let held = self.hold(&request.id)?;
+        if request.csr.is_none() && !known.server_key {
+            // The owner keeps its key: what it sent before still stands, if it fits the names.
+            request.csr = Some(Csr::parse(&known.metadata.csr, &request.names)?);
+        }
+        if needs_another(&request, &known) {
+            let revoke = request.params.revoke;
+            return self.start(held, request, Purpose::Update { revoke }).await;
+        }
+        self.change_settings(&request, &known).await
+    }
+
+    /// Removes a certificate, revoking it first if asked to.
+    ///
+    /// # Errors
+    /// When there is none, or CA or store do not do it; nothing is removed then.
+    pub async fn delete(
+        &self,
+        right: &Authorized<Delete>,
+        id: &CertificateId,
+        revoke: bool,
+    ) -> Result<(), CertificateError> {
+        let known = self.known(right.owner(), id)?;
+        let _held = self.hold(id)?;
+        let term = self.leadership.term()?;
+        let path = self.path(id)?;
+        if revoke {
+            self.store.ping().await?;
+            let revoked = self.revoke_stored(&path).await;
+            let outcome = if revoked.is_ok() { Outcome::Success } else { Outcome::Error };
+            self.metrics.certificate(id, &known.metadata.issuer, &known.metadata.domain, Operation::Revoke, outcome);
+            revoked?;
+        }
+        self.store.delete(&path, Version(known.version)).await?;
+        self.registry.apply(term, Command::RemoveCertificate(id.clone())).await?;
+        self.metrics.unmanaged(id, &known.metadata.issuer, &known.metadata.domain);
+        tracing::info!(certificate = %id, revoked = revoke, token = %right.token(), "certificate deleted");
+        Ok(())
+    }
+
+    /// Takes up every intent that is due and not being worked on, and says how many there were.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn resume(self: &Arc<Self>) -> Result<usize, CertificateError> {
+        self.leadership.term()?;
+        let now = self.clock.now_millis();
+        let mut begun = 0;
+        for stored in StoredIntent::all(&self.store, &self.settings.prefix).await? {
+            if stored.intent.next_attempt > now {
+                continue;
+            }
+            let Ok(held) = self.hold(&stored.intent.id) else { continue };
+            let this = self.clone();
+            begun += 1;
+            self.tracker.spawn(async move {
+                let _held = held;
+                // Errors are logged where they happen; the intent says what is left.
+                let _ = this.carry_out(stored).await;
+            });
+        }
+        Ok(begun)
+    }
+
+    /// Resolves when an intent was parked, so that its next attempt is not missed.
+    pub async fn parked(&self) {
+        self.nudge.notified().await;
+    }
+
+    /// The names of the configured issuers.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<IssuerName> {
+        self.accounts.names()
+    }
+
+    /// Whether the store can be used.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+
+    /// Writes the intent and runs it in a task of its own; waits for it as long as a request may take.
+    async fn start(
+        self: &Arc<Self>,
+        held: Held,
+        request: Request,
+        purpose: Purpose,
+    ) -> Result<Certificate, CertificateError> {
+        self.leadership.term()?;
+        self.store.ping().await?;
+        let stored = self.intent(request, purpose).await?;
+        let this = self.clone();
+        let task = self.tracker.spawn(async move {
+            let _held = held;
+            this.carry_out(stored).await
+        });
+        let budget = self.settings.request_budget;
+        match tokio::time::timeout(budget, task).await {
+            Ok(Ok(done)) => {
+                done?.ok_or_else(|| CertificateError::Internal("the issuance ended without a result".to_owned()))
+            }
+            Ok(Err(_)) => Err(CertificateError::Internal("the issuance broke off; it is taken up again".to_owned())),
+            Err(_) => Err(CertificateError::StillRunning { waited: budget }),
+        }
+    }
+
+    async fn intent(&self, request: Request, purpose: Purpose) -> Result<StoredIntent, CertificateError> {
+        let (csr, key) = match request.csr {
+            Some(csr) => (csr, None),
+            None => {
+                let made = csr::make(&request.names, request.key_type)?;
+                (made.csr, Some(made.key))
+            }
+        };
+        let mut params = request.params;
+        params.csr.clone_from(&csr.encoded);
+        let intent = Intent {
+            id: request.id.clone(),
+            purpose,
+            phase: Phase::Issue,
+            params,
+            csr: csr.encoded,
+            key,
+            order_url: None,
+            placements: Vec::new(),
+            http_tokens: Vec::new(),
+            attempts: 0,
+            next_attempt: 0,
+        };
+        let mut stored = StoredIntent::new(self.store.clone(), &self.settings.prefix, intent)?;
+        match stored.save().await {
+            Ok(()) => Ok(stored),
+            // An earlier attempt is parked: it holds the name until it is done.
+            Err(StoreError::Conflict { .. }) => Err(CertificateError::Busy { id: request.id }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn change_settings(
+        &self,
+        request: &Request,
+        known: &CertificateRecord,
+    ) -> Result<Certificate, CertificateError> {
+        let term = self.leadership.term()?;
+        let path = self.path(&known.id)?;
+        let gone = || CertificateError::NotFound { id: known.id.clone() };
+        let found = self.store.read(&path).await?.ok_or_else(gone)?;
+        let mut certificate = stored::from_secret(&found.secret);
+        let leaf = Leaf::parse(&certificate.cert, false)?;
+        let params = &request.params;
+        let metadata = &mut certificate.metadata;
+        if metadata.renewal_days != params.renewal_days {
+            metadata.renewal_days.clone_from(&params.renewal_days);
+            metadata.renewal_date = format_date(self.renewal_date(&leaf, &params.renewal_days));
+        }
+        metadata.labels.clone_from(&params.labels);
+        metadata.updated_at = self.clock.now_millis();
+        let version = self.store.write(&path, &stored::to_secret(&certificate), Expect::Version(found.version)).await?;
+        let metadata = certificate.metadata.clone();
+        let record = stored::new_record(known.id.clone(), metadata, known.server_key, version);
+        self.publish(term, record).await?;
+        Ok(certificate)
+    }
+
+    async fn revoke_stored(&self, path: &SecretPath) -> Result<(), CertificateError> {
+        let Some(found) = self.store.read(path).await? else { return Ok(()) };
+        let certificate = stored::from_secret(&found.secret);
+        let leaf = Leaf::parse(&certificate.cert, false)?;
+        self.revoke_leaf(&certificate.metadata.issuer.parse()?, &leaf, false).await
+    }
+
+    /// Revokes at the CA; a certificate past its end needs no revocation.
+    async fn revoke_leaf(&self, issuer: &IssuerName, leaf: &Leaf, superseded: bool) -> Result<(), CertificateError> {
+        if leaf.not_after <= self.clock.now() {
+            return Ok(());
+        }
+        self.leadership.term()?;
+        let session = self.accounts.session(issuer).await?;
+        session.revoke(&leaf.der.clone().into(), superseded).await?;
+        Ok(())
+    }
+
+    /// The certificate as recorded, if it is the owner's.
+    fn known(&self, owner: &Owner, id: &CertificateId) -> Result<Arc<CertificateRecord>, CertificateError> {
+        let found = self.registry.certificate(id).filter(|_| id.owner == *owner);
+        found.ok_or_else(|| CertificateError::NotFound { id: id.clone() })
+    }
+
+    fn hold(&self, id: &CertificateId) -> Result<Held, CertificateError> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.insert(id.clone()) {
+            Ok(Held { id: id.clone(), held: self.held.clone() })
+        } else {
+            Err(CertificateError::Busy { id: id.clone() })
+        }
+    }
+
+    fn path(&self, id: &CertificateId) -> Result<SecretPath, CertificateError> {
+        Ok(SecretPath::new(&self.settings.prefix, &id.to_string())?)
+    }
+
+    /// Finds out before anything is written whether the request can be proven at all.
+    fn check_challenge(&self, request: &Request) -> Result<(), CertificateError> {
+        let default = self.accounts.configured(&request.issuer).and_then(|c| c.default_challenge.as_ref());
+        match request.challenge.as_ref().or(default) {
+            None => Err(CertificateError::NoChallenge { issuer: request.issuer.clone() }),
+            Some(Challenge::Dns(provider)) => {
+                self.solver.providers().require(provider)?;
+                Ok(())
+            }
+            Some(Challenge::Http(provider)) if provider.as_str() == HTTP_PROVIDER => {
+                if request.names.iter().any(crate::names::DomainName::is_wildcard) {
+                    let reason = "a wildcard can only be proven over DNS: set dns_challenge".to_owned();
+                    return Err(CertificateError::Invalid { field: "domain", reason });
+                }
+                Ok(())
+            }
+            Some(Challenge::Http(provider)) => Err(CertificateError::Invalid {
+                field: "http_challenge",
+                reason: format!("{provider} is not known: {HTTP_PROVIDER} is the one HTTP challenge provider"),
+            }),
+        }
+    }
+}
+
+/// The one provider of HTTP-01, by the existing system's name.
+const HTTP_PROVIDER: &str = "kvring";
+
+/// The challenge that a request asks for, or the issuer's.
+fn wanted_challenge(
+    params: &CertificateParams,
+    default: Option<&Challenge>,
+) -> Result<Option<Challenge>, CertificateError> {
+    if !params.dns_challenge.is_empty() {
+        return Ok(Some(Challenge::Dns(params.dns_challenge.parse()?)));
+    }
+    if !params.http_challenge.is_empty() {
+        return Ok(Some(Challenge::Http(params.http_challenge.parse()?)));
+    }
+    Ok(default.cloned())
+}
+
+/// Whether a change asks for another certificate, not only for other settings.
+fn needs_another(request: &Request, known: &CertificateRecord) -> bool {
+    let (new, old) = (&request.params, &known.metadata);
+    let other_key = match &request.csr {
+        Some(csr) => csr.encoded != old.csr,
+        None => new.key_type != old.key_type,
+    };
+    other_key
+        || new.domain != old.domain
+        || new.issuer != old.issuer
+        || new.san != old.san
+        || new.days != old.days
+        || new.bundle != old.bundle
+        || new.dns_challenge != old.dns_challenge
+        || new.http_challenge != old.http_challenge
+        || new.key_type != old.key_type
+        || new.profile != old.profile
+}
+
+fn metadata_of(owner: &Owner, params: &CertificateParams) -> CertificateMetadata {
+    CertificateMetadata {
+        domain: params.domain.clone(),
+        issuer: params.issuer.clone(),
+        bundle: params.bundle,
+        san: params.san.clone(),
+        days: params.days,
+        renewal_days: params.renewal_days.clone(),
+        dns_challenge: params.dns_challenge.clone(),
+        http_challenge: params.http_challenge.clone(),
+        owner: owner.to_string(),
+        labels: params.labels.clone(),
+        key_type: params.key_type.clone(),
+        profile: params.profile.clone(),
+        name: params.name.clone(),
+        ..CertificateMetadata::default()
+    }
+}
