@@ -160,7 +160,10 @@ async fn foreign_plugin(
     let origin = match &entry.source {
         PluginSource::Bundled => {
             let names: Vec<&str> = bundled::BUNDLED.iter().map(|(name, _, _)| *name).collect();
-            return Err(format!("it has no `path`, and no bundled plugin has that name (bundled: {})", names.join(", ")));
+            return Err(format!(
+                "it has no `path`, and no bundled plugin has that name (bundled: {})",
+                names.join(", ")
+            ));
         }
         PluginSource::Broken { problem, .. } => return Err(problem.clone()),
         PluginSource::File { path, checksum } => {
