@@ -1,6 +1,7 @@
 //! The acme-manager server as a library; `main.rs` is the thin binary around it.
 
 pub mod acme;
+pub mod api;
 pub mod certificates;
 pub mod challenges;
 pub mod clock;
