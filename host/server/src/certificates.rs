@@ -18,6 +18,7 @@ use crate::challenges::dns01::Solver;
 use crate::challenges::http01::Http01;
 use crate::clock::{Clock, format_date};
 use crate::cluster::{Command, Leadership, Registry};
+use crate::durations::RenewalDays;
 use crate::names::{CertificateId, IssuerName, Owner, SecretPath};
 use crate::records::CertificateRecord;
 use crate::storage::{Expect, Store, StoreError, Version, Versioned};
@@ -42,7 +43,6 @@ pub(crate) use issuance::chain;
 use csr::Csr;
 use intent::{INTERNAL, Intent, Phase, Purpose, StoredIntent};
 use leaf::Leaf;
-use renewal::RenewalDays;
 use request::{Challenge, Request};
 
 /// What the config says of certificates in general.
@@ -183,7 +183,11 @@ impl Certificates {
     ///
     /// # Errors
     /// When there is none.
-    pub fn metadata(&self, identity: &Identity, id: &CertificateId) -> Result<Arc<CertificateRecord>, CertificateError> {
+    pub fn metadata(
+        &self,
+        identity: &Identity,
+        id: &CertificateId,
+    ) -> Result<Arc<CertificateRecord>, CertificateError> {
         let own = id.owner == *identity.owner();
         self.registry.certificate(id).filter(|_| own).ok_or_else(|| CertificateError::NotFound { id: id.clone() })
     }
@@ -333,7 +337,9 @@ impl Certificates {
         });
         let budget = self.settings.request_budget;
         match tokio::time::timeout(budget, task).await {
-            Ok(Ok(done)) => done?.ok_or_else(|| CertificateError::Internal("the issuance ended without a result".to_owned())),
+            Ok(Ok(done)) => {
+                done?.ok_or_else(|| CertificateError::Internal("the issuance ended without a result".to_owned()))
+            }
             Ok(Err(_)) => Err(CertificateError::Internal("the issuance broke off; it is taken up again".to_owned())),
             Err(_) => Err(CertificateError::StillRunning { waited: budget }),
         }
@@ -371,7 +377,11 @@ impl Certificates {
         }
     }
 
-    async fn change_settings(&self, request: &Request, known: &CertificateRecord) -> Result<Certificate, CertificateError> {
+    async fn change_settings(
+        &self,
+        request: &Request,
+        known: &CertificateRecord,
+    ) -> Result<Certificate, CertificateError> {
         let term = self.leadership.term()?;
         let path = self.path(&known.id)?;
         let gone = || CertificateError::NotFound { id: known.id.clone() };

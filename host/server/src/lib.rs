@@ -2,6 +2,7 @@
 
 pub mod acme;
 pub mod api;
+//pub mod app;
 pub mod certificates;
 pub mod challenges;
 pub mod clock;
@@ -13,3 +14,4 @@ pub mod records;
 pub mod storage;
 pub mod telemetry;
 pub mod tokens;
+pub mod workers;

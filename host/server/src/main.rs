@@ -1,1 +1,46 @@
-fn main() {}
+//! The thin binary around the server: command line in, exit code out.
+
+use std::process::ExitCode;
+
+use acme_manager_server::app;
+use acme_manager_server::config::{Command, Flags};
+use acme_manager_server::telemetry;
+
+fn main() -> ExitCode {
+    let command = match Flags::parse_from(std::env::args_os()) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("acme-manager-server: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("acme-manager-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Help(text) => println!("{text}"),
+        Command::Version => println!("acme-manager-server {}", env!("CARGO_PKG_VERSION")),
+        Command::ConfigCheck(flags) => return Ok(app::check::run(&flags)),
+        Command::Plugin(command, flags) => runtime()?.block_on(app::plugin_commands::run(command, &flags))?,
+        Command::Serve(flags) => {
+            telemetry::start_logging(flags.log.level.into(), flags.log.format.into());
+            runtime()?.block_on(app::serve(&flags))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    // Libraries that open TLS connections by themselves take the process's provider.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

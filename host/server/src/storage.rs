@@ -2,8 +2,8 @@
 //!
 //! [`Store`] keeps small JSON objects under paths, each with a version number that check-and-set writes compare.
 //! `vault` keeps them in a KV version 2 engine of Vault or OpenBao, `embedded` in one encrypted file. Both behave
-//! the same; the conformance suite in `tests/` says how. Called by the rules (`tokens`, `certificates`) and by
-//! `acme` for accounts, never by the API. Nothing here knows what the objects mean.
+//! the same; the conformance suite in `host/server/tests/stores/` says how. Called by the rules (`tokens`, `certificates`) and by
+//! `certificates` for accounts, never by the API. Nothing here knows what the objects mean.
 
 use std::fmt;
 
@@ -36,7 +36,8 @@ impl Drop for Secret {
     }
 }
 
-/// The version of a secret: counts from 1, grows by 1 with every write, goes on counting over a delete.
+/// The version of a secret: counts from 1 and grows by 1 with every write and with every delete, which takes a
+/// number of its own. So a writer that read before a delete can never bring the old state back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub u64);
 
@@ -117,8 +118,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Writes a new version if `expect` holds, durably: after `Ok` it survives a power cut. `Conflict` otherwise.
     async fn write(&self, path: &SecretPath, secret: &Secret, expect: Expect) -> Result<Version, StoreError>;
 
-    /// Marks the newest version deleted if it is `version`, so that `read` gives `None` and `list` no longer
-    /// names it. Nothing there is a success; another version is a `Conflict`. The number goes on counting.
+    /// Marks the secret deleted if its newest version is `version`, so that `read` gives `None`. Nothing there is
+    /// a success; another version is a `Conflict`. The number goes on counting.
     async fn delete(&self, path: &SecretPath, version: Version) -> Result<(), StoreError>;
 
     /// Removes all versions and all traces. Nothing there is a success.

@@ -169,8 +169,8 @@ pub struct Tokens {
 /// What the config says of tokens.
 #[derive(Debug, Clone)]
 pub struct TokenSettings {
-    /// Hex hash of the API key: SHA-256, or SHA-1 from older installations; empty refuses every key.
-    pub api_key_hash: String,
+    /// Hash of the API key: SHA-256 (32 bytes), or SHA-1 (20 bytes) from older installations; absent refuses every key.
+    pub api_key_hash: Option<Vec<u8>>,
     /// Where tokens are stored.
     pub prefix: String,
 }
@@ -234,13 +234,13 @@ impl Tokens {
     /// When it is missing or wrong, or no key is configured.
     pub fn admin(&self, api_key: Option<&str>) -> Result<Admin, Unauthorized> {
         let key = api_key.filter(|key| !key.is_empty() && key.len() <= MAX_CREDENTIAL).ok_or(Unauthorized)?;
-        let hash = match self.settings.api_key_hash.len() {
-            64 => hex::encode(sha2::Sha256::digest(key.as_bytes())),
-            40 => hex::encode(sha1::Sha1::digest(key.as_bytes())),
+        let expected = self.settings.api_key_hash.as_deref().ok_or(Unauthorized)?;
+        let hash = match expected.len() {
+            32 => sha2::Sha256::digest(key.as_bytes()).to_vec(),
+            20 => sha1::Sha1::digest(key.as_bytes()).to_vec(),
             _ => return Err(Unauthorized),
         };
-        let expected = self.settings.api_key_hash.to_ascii_lowercase();
-        let same: bool = hash.as_bytes().ct_eq(expected.as_bytes()).into();
+        let same: bool = hash.ct_eq(expected).into();
         if same { Ok(Admin(())) } else { Err(Unauthorized) }
     }
 
@@ -317,7 +317,9 @@ impl Tokens {
             return Err(invalid("rate_limit_max_requests", "must not be negative"));
         }
         let mut bytes = zeroize::Zeroizing::new([0_u8; SECRET_BYTES]);
-        rand::rngs::OsRng.try_fill_bytes(bytes.as_mut()).map_err(|e| invalid("token", &format!("no randomness: {e}")))?;
+        rand::rngs::OsRng
+            .try_fill_bytes(bytes.as_mut())
+            .map_err(|e| invalid("token", &format!("no randomness: {e}")))?;
         let secret = BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref());
         let record = TokenRecord {
             id,

@@ -1,1 +1,1 @@
-//! stub
+//! The `route53` DNS-01 provider.

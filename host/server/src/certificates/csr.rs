@@ -1,7 +1,10 @@
 //! Certificate requests (RFC 2986): those that clients send, and those that the server makes with a new key.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use rcgen::{CertificateParams as RcgenParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
+use rcgen::{
+    CertificateParams as RcgenParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384,
+};
 use secrecy::SecretString;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -16,11 +19,11 @@ const MAX_CSR: usize = 64 * 1024;
 
 /// A certificate request with a good signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Csr {
+pub(crate) struct Csr {
     /// Base64 of PEM, as on the wire.
-    pub encoded: String,
+    pub(crate) encoded: String,
     /// The request itself.
-    pub der: Vec<u8>,
+    pub(crate) der: Vec<u8>,
 }
 
 impl Csr {
@@ -28,13 +31,13 @@ impl Csr {
     ///
     /// # Errors
     /// With field `csr`, or `domain` or `san` when the names differ.
-    pub fn parse(encoded: &str, names: &[DomainName]) -> Result<Self, CertificateError> {
+    pub(crate) fn parse(encoded: &str, names: &[DomainName]) -> Result<Self, CertificateError> {
         let csr = Self::decode(encoded)?;
         let (_, request) = X509CertificationRequest::from_der(&csr.der)
             .map_err(|e| invalid("csr", &format!("is no PKCS#10 certificate request: {e}")))?;
-        request
-            .verify_signature()
-            .map_err(|_| invalid("csr", "its signature does not fit its key, or the signature algorithm is not supported"))?;
+        request.verify_signature().map_err(|_| {
+            invalid("csr", "its signature does not fit its key, or the signature algorithm is not supported")
+        })?;
         compare(&requested_names(&request)?, names)?;
         Ok(csr)
     }
@@ -43,11 +46,13 @@ impl Csr {
     ///
     /// # Errors
     /// When it is not base64 of PEM.
-    pub fn decode(encoded: &str) -> Result<Self, CertificateError> {
+    pub(crate) fn decode(encoded: &str) -> Result<Self, CertificateError> {
         if encoded.len() > MAX_CSR {
             return Err(invalid("csr", "is longer than 64 KiB"));
         }
-        let pem = BASE64_STANDARD.decode(encoded.trim()).map_err(|_| invalid("csr", "is not standard base64 of a PEM text"))?;
+        let pem = BASE64_STANDARD
+            .decode(encoded.trim())
+            .map_err(|_| invalid("csr", "is not standard base64 of a PEM text"))?;
         let (_, block) = x509_parser::pem::parse_x509_pem(&pem)
             .map_err(|_| invalid("csr", "holds no PEM block after base64 decoding"))?;
         if !matches!(block.label.as_str(), "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST") {
@@ -60,7 +65,7 @@ impl Csr {
     ///
     /// # Errors
     /// When the request cannot be read.
-    pub fn public_key(&self) -> Result<Vec<u8>, CertificateError> {
+    pub(crate) fn public_key(&self) -> Result<Vec<u8>, CertificateError> {
         let (_, request) = X509CertificationRequest::from_der(&self.der)
             .map_err(|e| invalid("csr", &format!("is no PKCS#10 certificate request: {e}")))?;
         Ok(request.certification_request_info.subject_pki.raw.to_vec())
@@ -69,18 +74,18 @@ impl Csr {
 
 /// A new key and a request for it.
 #[derive(Debug)]
-pub struct MadeRequest {
+pub(crate) struct MadeRequest {
     /// The request.
-    pub csr: Csr,
+    pub(crate) csr: Csr,
     /// The key in PEM (PKCS#8).
-    pub key: SecretString,
+    pub(crate) key: SecretString,
 }
 
 /// Makes a key of `key_type` (P-256 if not given) and a request for `names`.
 ///
 /// # Errors
 /// When the type cannot be made here, or a name does not fit into a request.
-pub fn make(names: &[DomainName], key_type: Option<KeyType>) -> Result<MadeRequest, CertificateError> {
+pub(crate) fn make(names: &[DomainName], key_type: Option<KeyType>) -> Result<MadeRequest, CertificateError> {
     let algorithm = match key_type {
         None | Some(KeyType::Ec256) => &PKCS_ECDSA_P256_SHA256,
         Some(KeyType::Ec384) => &PKCS_ECDSA_P384_SHA384,
@@ -123,7 +128,9 @@ fn requested_names(request: &X509CertificationRequest<'_>) -> Result<Vec<String>
                 match name {
                     GeneralName::DNSName(dns) => add((*dns).to_owned()),
                     GeneralName::IPAddress(bytes) => add(ip_text(bytes)?),
-                    other => return Err(invalid("csr", &format!("asks for a name of a type other than DNS or IP: {other}"))),
+                    other => {
+                        return Err(invalid("csr", &format!("asks for a name of a type other than DNS or IP: {other}")));
+                    }
                 }
             }
         }
@@ -160,3 +167,6 @@ fn compare(requested: &[String], names: &[DomainName]) -> Result<(), Certificate
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -22,7 +22,7 @@ pub(super) const INTERNAL: &str = ".acme-manager";
 /// Why a certificate is being issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// There was none.
     Create,
     /// An owner asked for another.
@@ -37,7 +37,7 @@ pub enum Purpose {
 /// What is still to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Everything up to the stored certificate.
     Issue,
     /// Only the removal of what was placed.
@@ -46,37 +46,37 @@ pub enum Phase {
 
 /// The stored part of an intent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Intent {
+pub(crate) struct Intent {
     /// For which certificate.
-    pub id: CertificateId,
+    pub(crate) id: CertificateId,
     /// Why.
-    pub purpose: Purpose,
+    pub(crate) purpose: Purpose,
     /// What is still to be done.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// The request.
-    pub params: CertificateParams,
+    pub(crate) params: CertificateParams,
     /// The certificate request, base64 of PEM.
-    pub csr: String,
+    pub(crate) csr: String,
     /// The key, if the server made it.
     #[serde(skip)]
-    pub key: Option<SecretString>,
+    pub(crate) key: Option<SecretString>,
     /// The order at the CA, once it is known.
-    pub order_url: Option<String>,
+    pub(crate) order_url: Option<String>,
     /// TXT values that are or may be in the DNS.
-    pub placements: Vec<Placement>,
+    pub(crate) placements: Vec<Placement>,
     /// Tokens of HTTP-01 answers that are published.
-    pub http_tokens: Vec<String>,
+    pub(crate) http_tokens: Vec<String>,
     /// How often this was begun.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// When it is to be tried again, in milliseconds since 1970.
-    pub next_attempt: i64,
+    pub(crate) next_attempt: i64,
 }
 
 /// An intent together with its place in the store.
 #[derive(Debug)]
-pub struct StoredIntent {
+pub(crate) struct StoredIntent {
     /// The intent; changed freely and written by [`StoredIntent::save`].
-    pub intent: Intent,
+    pub(crate) intent: Intent,
     store: Arc<dyn Store>,
     path: SecretPath,
     version: Option<Version>,
@@ -87,7 +87,7 @@ impl StoredIntent {
     ///
     /// # Errors
     /// When the path would not be one.
-    pub fn new(store: Arc<dyn Store>, prefix: &str, intent: Intent) -> Result<Self, CertificateError> {
+    pub(crate) fn new(store: Arc<dyn Store>, prefix: &str, intent: Intent) -> Result<Self, CertificateError> {
         let path = SecretPath::new(prefix, &format!("{INTERNAL}/intents/{}", intent.id))?;
         Ok(Self { intent, store, path, version: None })
     }
@@ -96,7 +96,7 @@ impl StoredIntent {
     ///
     /// # Errors
     /// When the store does not take it; `Conflict` when somebody else works on the same certificate.
-    pub async fn save(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn save(&mut self) -> Result<(), StoreError> {
         let expect = self.version.map_or(Expect::Absent, Expect::Version);
         self.version = Some(self.store.write(&self.path, &to_secret(&self.intent), expect).await?);
         Ok(())
@@ -106,7 +106,7 @@ impl StoredIntent {
     ///
     /// # Errors
     /// When the store does not do it.
-    pub async fn remove(self) -> Result<(), StoreError> {
+    pub(crate) async fn remove(self) -> Result<(), StoreError> {
         self.store.destroy(&self.path).await
     }
 
@@ -114,7 +114,7 @@ impl StoredIntent {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn all(store: &Arc<dyn Store>, prefix: &str) -> Result<Vec<Self>, StoreError> {
+    pub(crate) async fn all(store: &Arc<dyn Store>, prefix: &str) -> Result<Vec<Self>, StoreError> {
         let mut intents = Vec::new();
         for path in store.list(&format!("{prefix}/{INTERNAL}/intents")).await? {
             let Some(found) = store.read(&path).await? else { continue };

@@ -20,7 +20,7 @@ use super::csr::Csr;
 use super::error::CertificateError;
 use super::intent::{Phase, Purpose, StoredIntent};
 use super::leaf::Leaf;
-use super::renewal::{RenewalDays, renewal_date};
+use super::renewal::renewal_date;
 use super::request::Challenge;
 use super::{Certificates, stored};
 use crate::acme::order::{Challenge as CaChallenge, IssuedChain, Kind, Order, State};
@@ -29,6 +29,7 @@ use crate::challenges::ChallengeError;
 use crate::challenges::dns01::Placement;
 use crate::clock::format_date;
 use crate::cluster::{Command, Term};
+use crate::durations::RenewalDays;
 use crate::names::{DomainName, IssuerName, ProviderName};
 use crate::records::CertificateRecord;
 use crate::storage::{Expect, Version};
@@ -103,17 +104,17 @@ impl Certificates {
         default_profile: Option<&str>,
     ) -> Result<Order, CertificateError> {
         if let Some(url) = stored.intent.order_url.clone() {
-            match session.resume(&url).await {
-                Ok(mut order) if order.state() != State::Invalid => {
-                    tracing::info!(certificate = %stored.intent.id, order = url, "order taken up again");
-                    return Ok(order);
-                }
-                Ok(_) | Err(AcmeError::OrderLost { .. }) => {
-                    tracing::info!(certificate = %stored.intent.id, order = url, "the order is lost; placing another");
-                    stored.intent.order_url = None;
-                }
+            let found = match session.resume(&url).await {
+                Ok(mut order) => (order.state() != State::Invalid).then_some(order),
+                Err(AcmeError::OrderLost { .. }) => None,
                 Err(error) => return Err(error.into()),
+            };
+            if let Some(order) = found {
+                tracing::info!(certificate = %stored.intent.id, order = url, "order taken up again");
+                return Ok(order);
             }
+            tracing::info!(certificate = %stored.intent.id, order = url, "the order is lost; placing another");
+            stored.intent.order_url = None;
         }
         let requested = stored.intent.params.profile.clone();
         let profile = if requested.is_empty() { default_profile } else { Some(requested.as_str()) };

@@ -14,21 +14,21 @@ use crate::names::DomainName;
 
 /// A certificate as issued, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leaf {
+pub(crate) struct Leaf {
     /// The leaf in PEM, or leaf and chain if a bundle was asked for.
-    pub cert: String,
+    pub(crate) cert: String,
     /// The chain in PEM without the leaf.
-    pub ca_issuer: String,
+    pub(crate) ca_issuer: String,
     /// The leaf in DER.
-    pub der: Vec<u8>,
+    pub(crate) der: Vec<u8>,
     /// Lower-case hex, as the existing system writes it.
-    pub serial: String,
+    pub(crate) serial: String,
     /// `RSA-<bits>` or `ECDSA-<bits>`.
-    pub encryption: String,
+    pub(crate) encryption: String,
     /// Begin of validity.
-    pub not_before: OffsetDateTime,
+    pub(crate) not_before: OffsetDateTime,
     /// End of validity.
-    pub not_after: OffsetDateTime,
+    pub(crate) not_after: OffsetDateTime,
 }
 
 impl Leaf {
@@ -36,7 +36,7 @@ impl Leaf {
     ///
     /// # Errors
     /// When it is no chain, or the leaf is not what was asked for.
-    pub fn check(chain: &str, bundle: bool, csr: &Csr, names: &[DomainName]) -> Result<Self, CertificateError> {
+    pub(crate) fn check(chain: &str, bundle: bool, csr: &Csr, names: &[DomainName]) -> Result<Self, CertificateError> {
         let leaf = Self::parse(chain, bundle)?;
         let (_, certificate) = X509Certificate::from_der(&leaf.der).map_err(|e| wrong(&e.to_string()))?;
         if certificate.public_key().raw != csr.public_key()?.as_slice() {
@@ -53,7 +53,7 @@ impl Leaf {
     ///
     /// # Errors
     /// When there is no certificate in it, or it cannot be read.
-    pub fn parse(chain: &str, bundle: bool) -> Result<Self, CertificateError> {
+    pub(crate) fn parse(chain: &str, bundle: bool) -> Result<Self, CertificateError> {
         let blocks: Vec<String> = certificates_in(chain)?;
         let Some((leaf, rest)) = blocks.split_first() else {
             return Err(wrong("there is no certificate in the answer"));
@@ -74,7 +74,7 @@ impl Leaf {
 
     /// Hex SHA-256 of the stored text, not of the DER: agents compare it with the file they wrote.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         hex::encode(Sha256::digest(self.cert.as_bytes()))
     }
 }
@@ -124,3 +124,6 @@ fn encryption(certificate: &X509Certificate<'_>) -> String {
 fn wrong(reason: &str) -> CertificateError {
     CertificateError::WrongCertificate { reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

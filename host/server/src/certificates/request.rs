@@ -4,7 +4,7 @@ use acme_manager_api::CertificateParams;
 
 use super::csr::Csr;
 use super::error::CertificateError;
-use super::renewal::RenewalDays;
+use crate::durations::RenewalDays;
 use crate::names::{CertificateId, CertificateName, DomainName, IssuerName, Owner, ProviderName};
 
 /// A provider and the type of challenge it answers.
@@ -29,7 +29,7 @@ pub enum KeyType {
 
 /// A checked request for a certificate.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// Which certificate it is about.
     pub id: CertificateId,
     /// First name.
@@ -54,7 +54,7 @@ pub struct Request {
 ///
 /// # Errors
 /// With the field and the reason.
-pub fn parse(owner: &Owner, params: CertificateParams, issuers: &[IssuerName]) -> Result<Request, CertificateError> {
+pub(crate) fn parse(owner: &Owner, params: CertificateParams, issuers: &[IssuerName]) -> Result<Request, CertificateError> {
     required("domain", &params.domain)?;
     required("issuer", &params.issuer)?;
     let issuer = known_issuer(&params.issuer, issuers)?;
@@ -65,7 +65,7 @@ pub fn parse(owner: &Owner, params: CertificateParams, issuers: &[IssuerName]) -
     let domain = params.domain.parse::<DomainName>().map_err(|e| invalid("domain", e.reason))?;
     let renewal_days = match params.renewal_days.as_str() {
         "" => None,
-        text => Some(text.parse::<RenewalDays>().map_err(|e| invalid("renewal_days", &e))?),
+        text => Some(text.parse::<RenewalDays>().map_err(|e| invalid("renewal_days", &e.to_string()))?),
     };
     check_days(params.days, renewal_days)?;
     let challenge = challenge(&params)?;
@@ -95,9 +95,7 @@ pub(super) fn names(domain: &DomainName, san: &str) -> Result<Vec<DomainName>, C
     const MAX_NAMES: usize = 100;
     let mut names = vec![domain.clone()];
     for text in san.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-        let name = text
-            .parse::<DomainName>()
-            .map_err(|e| invalid("san", &format!("{text:?}: {}", e.reason)))?;
+        let name = text.parse::<DomainName>().map_err(|e| invalid("san", &format!("{text:?}: {}", e.reason)))?;
         if !names.iter().any(|known| known.as_str().eq_ignore_ascii_case(name.as_str())) {
             names.push(name);
         }
@@ -124,7 +122,7 @@ fn check_days(days: i32, renewal_days: Option<RenewalDays>) -> Result<(), Certif
     }
     if let Some(window) = renewal_days
         && days != 0
-        && i64::from(days) <= i64::from(window.max)
+        && i64::from(days) <= i64::from(window.max())
     {
         return Err(invalid("renewal_days", "both bounds must be less than days"));
     }
@@ -132,7 +130,8 @@ fn check_days(days: i32, renewal_days: Option<RenewalDays>) -> Result<(), Certif
 }
 
 fn challenge(params: &CertificateParams) -> Result<Option<Challenge>, CertificateError> {
-    let provider = |field: &'static str, text: &str| text.parse().map_err(|e: crate::names::NameError| invalid(field, e.reason));
+    let provider =
+        |field: &'static str, text: &str| text.parse().map_err(|e: crate::names::NameError| invalid(field, e.reason));
     match (params.dns_challenge.as_str(), params.http_challenge.as_str()) {
         ("", "") => Ok(None),
         (dns, "") => Ok(Some(Challenge::Dns(provider("dns_challenge", dns)?))),
@@ -190,3 +189,6 @@ fn required(field: &'static str, text: &str) -> Result<(), CertificateError> {
 pub(super) fn invalid(field: &'static str, reason: &str) -> CertificateError {
     CertificateError::Invalid { field, reason: reason.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! What a guest writes ends in our log, bounded, and without secrets.
+
+use acme_manager_plugin_runtime::CallError;
+
+use crate::{
+    lines::Lines,
+    support::{Reports, TOKEN, plugin, present},
+};
+
+#[tokio::test]
+async fn secrets_are_in_no_line_and_no_error() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let plugin = plugin(|_| {}).await;
+    present(&plugin, "secrets-in-log").await.expect("logged");
+    let error = present(&plugin, "secrets-in-error").await.expect_err("a refusal");
+    let CallError::Refused { message, .. } = &error else { panic!("{error}") };
+    assert_eq!(message, "GET /?token=[redacted] failed\\nbadly");
+    let panicked = present(&plugin, "panic").await.expect_err("a panic").to_string();
+    let lines = lines.take();
+    for text in ["out [redacted]", "err [redacted]", "log [redacted] region eu-central-1", "url [redacted]"] {
+        assert!(lines.iter().any(|line| line == text), "{text} in {lines:?}");
+    }
+    for text in lines.iter().chain([&error.to_string(), &panicked]) {
+        assert!(!text.contains(TOKEN) && !text.contains("t0ken"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_shows_open_values_only() {
+    let plugin = plugin(|_| {}).await;
+    for description in [plugin.description().clone(), plugin.describe().await.expect("a description")] {
+        let help =
+            |name: &str| description.environment.iter().find(|key| key.name == name).expect("the key").help.clone();
+        assert_eq!(help("TOKEN"), "the TOKEN, now Some(\"[redacted]\")");
+        assert_eq!(help("REGION"), "the REGION, now Some(\"eu-central-1\")");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_lines_is_cut_off_and_summed_up() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let reports = Reports::default();
+    let plugin = plugin(|settings| {
+        settings.limits.log_lines = 50;
+        reports.observe(settings);
+    })
+    .await;
+    present(&plugin, "log-flood 10000").await.expect("the call goes on");
+    let lines = lines.take();
+    assert_eq!(lines.len(), 51);
+    assert!(lines[50].contains("log limit reached"), "{}", lines[50]);
+    assert_eq!(reports.last().dropped_log_lines, 30_000 - 50);
+}

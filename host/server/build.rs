@@ -1,0 +1,44 @@
+//! Puts the bundled plugins into the server: `$OUT_DIR/bundled.rs` lists their names, bytes and SHA-256 digests.
+//!
+//! The components come from `cargo xtask plugins`. Building them here would need a second cargo and a second
+//! target inside this build.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use sha2::{Digest as _, Sha256};
+
+/// The plugins inside the server, in the order of their names.
+const BUNDLED: [&str; 3] = ["cloudflare", "pdns", "route53"];
+
+fn main() -> io::Result<()> {
+    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for build scripts"));
+    let output = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it for build scripts"));
+    let plugins = manifest.join("../../target/plugins");
+
+    let mut entries = String::new();
+    for name in BUNDLED {
+        let path = plugins.join(name).with_extension("wasm");
+        println!("cargo::rerun-if-changed={}", path.display());
+        let Ok(bytes) = fs::read(&path) else {
+            println!("cargo::error=run `cargo xtask plugins` first");
+            return Ok(());
+        };
+        entries.push_str(&entry(name, &fs::canonicalize(&path)?, &bytes));
+    }
+    let code = format!(
+        "/// The plugins inside this program: name, component, SHA-256 of the component.\n\
+         pub static BUNDLED: &[(&str, &[u8], [u8; 32])] = &[\n{entries}];\n"
+    );
+    fs::write(output.join("bundled.rs"), code)
+}
+
+fn entry(name: &str, path: &Path, bytes: &[u8]) -> String {
+    let mut line = format!("    ({name:?}, include_bytes!({path:?}), [");
+    for byte in Sha256::digest(bytes) {
+        write!(line, "0x{byte:02x}, ").expect("writing to a string does not fail");
+    }
+    line.push_str("]),\n");
+    line
+}

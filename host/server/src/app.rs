@@ -1,0 +1,214 @@
+//! Assembly: makes every service from config, environment and flags, and runs the server until it is told to stop.
+//!
+//! The only place that constructs services and the only one that knows all of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::acme::{AcmeError, Issuer, IssuerSettings, Retries, Stage};
+use crate::api::{self, ApiLimits, ApiState};
+use crate::certificates::request::Challenge;
+use crate::certificates::{Accounts, CertificateSettings, Certificates, ConfiguredIssuer, Neighbours};
+use crate::challenges::dns01::Solver;
+use crate::challenges::http01::Http01;
+use crate::challenges::providers::Providers;
+use crate::clock::Clock;
+use crate::cluster::{Leadership, Registry};
+use crate::config::{self, ApiKeyHash, CaSettings, Config, DefaultChallenge, Environment, Flags};
+use crate::names::IssuerName;
+use crate::storage::Store;
+use crate::telemetry::Metrics;
+use crate::tokens::{TokenSettings, Tokens};
+use crate::workers;
+
+pub mod check;
+pub mod dns;
+pub mod plugin_commands;
+pub mod plugins;
+mod serve;
+mod stores;
+
+/// What is done within this after a signal is done; the rest is parked as intents and finished after the restart.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the server until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When it cannot start: bad config, no store, address taken, no TLS files.
+pub async fn serve(flags: &Flags) -> anyhow::Result<()> {
+    let environment = Environment::load(&flags.env_config_path)?;
+    let loaded = Config::load(&flags.config_path)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    for warning in environment.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let listener = serve::Listener::bind(&flags.server)?;
+    let app = App::new(&loaded.config, &environment, flags).await?;
+    app.run(listener).await
+}
+
+/// A server ready to run.
+struct App {
+    certificates: Arc<Certificates>,
+    tokens: Arc<Tokens>,
+    router: axum::Router,
+    restored: watch::Sender<bool>,
+    tracker: TaskTracker,
+}
+
+impl App {
+    async fn new(config: &Config, environment: &Environment, flags: &Flags) -> anyhow::Result<Self> {
+        let clock = Clock::system();
+        let metrics = Metrics::new();
+        let tracker = TaskTracker::new();
+        let leadership = Leadership::alone();
+        metrics.leader(true);
+        let registry = Arc::new(Registry::default());
+        let dns_settings = dns::settings(&environment.dns_settings()?).await?;
+        let (stored, loaded) = tokio::join!(
+            stores::open(&config.storage, &metrics),
+            plugins::load(config, environment, flags.allow_unverified_plugins, &metrics),
+        );
+        let (store, prefixes) = stored?;
+        let providers = Arc::new(Providers::new(loaded?));
+        let solver = Solver::new(dns_settings, providers.clone());
+        let http01 = Arc::new(Http01::default());
+        let accounts = accounts(config, environment, store.clone(), &prefixes.certificates, &metrics)?;
+        let with = Neighbours {
+            store: store.clone(),
+            registry: registry.clone(),
+            leadership: leadership.clone(),
+            http01: http01.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            tracker: tracker.clone(),
+        };
+        let settings = CertificateSettings {
+            prefix: prefixes.certificates,
+            renewal_days: config.common.renewal_days,
+            request_budget: config.common.cert_timeout,
+        };
+        let certificates = Arc::new(Certificates::new(settings, accounts, solver, with));
+        let settings = TokenSettings { api_key_hash: api_key_hash(config), prefix: prefixes.tokens };
+        let tokens = Arc::new(Tokens::new(settings, store, registry, leadership.clone(), clock));
+        let (restored, started) = watch::channel(false);
+        let state = ApiState {
+            certificates: certificates.clone(),
+            tokens: tokens.clone(),
+            http01,
+            metrics,
+            leadership,
+            started,
+        };
+        let limits = ApiLimits { request_timeout: flags.server.http_read_timeout, ..ApiLimits::default() };
+        Ok(Self { certificates, tokens, router: api::router(state, limits), restored, tracker })
+    }
+
+    async fn run(self, listener: serve::Listener) -> anyhow::Result<()> {
+        let stop = CancellationToken::new();
+        let (certificates, tokens) = (self.certificates.clone(), self.tokens.clone());
+        let (restored, stopped) = (self.restored, stop.clone());
+        self.tracker.spawn(async move {
+            workers::restore::run(certificates.clone(), tokens, restored, stopped.clone()).await;
+            workers::intents::run(certificates, stopped).await;
+        });
+        let served = listener.serve(self.router, stop.clone(), SHUTDOWN_PATIENCE).await;
+        stop.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, self.tracker.wait()).await.is_err() {
+            tracing::warn!("unfinished orders are parked and taken up again at the next start");
+        }
+        tracing::info!("stopped");
+        served
+    }
+}
+
+fn accounts(
+    config: &Config,
+    environment: &Environment,
+    store: Arc<dyn Store>,
+    prefix: &str,
+    metrics: &Metrics,
+) -> anyhow::Result<Accounts> {
+    let roots = environment.ca_settings()?;
+    let issuers: BTreeMap<IssuerName, ConfiguredIssuer> =
+        config.issuers.iter().map(|(name, issuer)| (name.clone(), configured(name, issuer, config, &roots))).collect();
+    for (name, issuer) in &issuers {
+        if let Err(error) = &issuer.issuer {
+            tracing::error!(issuer = %name, %error, "the issuer cannot be used");
+        }
+    }
+    Ok(Accounts::new(issuers, store, prefix, config.common.rootpath_account.clone(), metrics.clone()))
+}
+
+fn configured(name: &IssuerName, issuer: &config::Issuer, config: &Config, roots: &CaSettings) -> ConfiguredIssuer {
+    let default_challenge = issuer.challenge.as_ref().map(|challenge| match challenge {
+        DefaultChallenge::Dns(provider) => Challenge::Dns(provider.clone()),
+        DefaultChallenge::Http(provider) => Challenge::Http(provider.clone()),
+    });
+    ConfiguredIssuer {
+        issuer: ca(name, issuer, config, roots),
+        default_challenge,
+        profile: issuer.profile.clone(),
+    }
+}
+
+fn ca(name: &IssuerName, issuer: &config::Issuer, config: &Config, roots: &CaSettings) -> Result<Issuer, AcmeError> {
+    let mut extra_roots = Vec::new();
+    // An issuer's own file counts before the variable that is for all of them.
+    let files = match &issuer.ca_root_file {
+        Some(file) => vec![file.as_path()],
+        None => roots.certificates.iter().map(|path| path.as_path()).collect(),
+    };
+    for file in files {
+        let read = certificates_in(file)
+            .map_err(|e| AcmeError::Unreachable { stage: Stage::Connection, reason: format!("{e:#}") })?;
+        extra_roots.extend(read);
+    }
+    let retry = &config.common.http_client_retry;
+    Issuer::new(IssuerSettings {
+        name: name.clone(),
+        directory: issuer.ca_dir_url.clone(),
+        contact: issuer.contact.clone(),
+        external_account: issuer
+            .external_account
+            .as_ref()
+            .map(|external| crate::acme::ExternalAccount::new(external.kid.clone(), external.key().to_vec())),
+        extra_roots,
+        certificate_timeout: issuer.certificate_timeout,
+        retries: Retries {
+            max: retry.max,
+            wait_min: retry.wait_min,
+            wait_max: retry.wait_max,
+            statuses: config.common.http_client_retry_status_codes.iter().copied().collect(),
+        },
+    })
+}
+
+/// The certificates of a PEM file; at least one.
+fn certificates_in(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let pem = std::fs::read(file).with_context(|| format!("cannot read the CA roots {}", file.display()))?;
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| anyhow::anyhow!("{} is not PEM: {e}", file.display()))?;
+    anyhow::ensure!(!certificates.is_empty(), "{} holds no certificate", file.display());
+    Ok(certificates)
+}
+
+fn api_key_hash(config: &Config) -> Option<Vec<u8>> {
+    config.common.api_key_hash.map(|hash| match hash {
+        ApiKeyHash::Sha256(bytes) => bytes.to_vec(),
+        ApiKeyHash::Sha1(bytes) => bytes.to_vec(),
+    })
+}

@@ -1,0 +1,95 @@
+//! `plugin list|inspect|checksum`: what there is to know about components, for operators and authors.
+
+use std::path::Path;
+
+use acme_manager_plugin_runtime::{Description, Engine, EngineSettings, Inspection, PluginDigest};
+use anyhow::Context;
+
+use super::plugins;
+use crate::certificates::chain;
+use crate::config::{Config, Environment, Flags, PluginCommand};
+
+/// Does it and prints the result on standard output.
+///
+/// # Errors
+/// When a file cannot be read or the config is wrong.
+pub async fn run(command: PluginCommand, flags: &Flags) -> anyhow::Result<()> {
+    match command {
+        PluginCommand::List => list(flags).await,
+        PluginCommand::Inspect(path) => inspect(&path).await,
+        PluginCommand::Checksum(path) => {
+            println!("{}", PluginDigest::of(&read(&path)?));
+            Ok(())
+        }
+        other => anyhow::bail!("{other:?} is not available"),
+    }
+}
+
+async fn list(flags: &Flags) -> anyhow::Result<()> {
+    let environment = Environment::load(&flags.env_config_path)?;
+    let loaded = Config::load(&flags.config_path)?;
+    let engine = plugins::engine(&loaded.config)?;
+    println!("{:<20} {:<10} {:<64} ORIGIN", "NAME", "VERSION", "SHA-256");
+    let all = plugins::load_all(&engine, &loaded.config, &environment, flags.allow_unverified_plugins, None).await;
+    for plugin in all {
+        match &plugin.plugin {
+            Ok(loaded) => {
+                let version = &loaded.description().version;
+                println!("{:<20} {version:<10} {} {}", plugin.name.as_str(), loaded.digest(), plugin.origin);
+            }
+            Err(reason) => println!("{:<20} not usable: {reason} ({})", plugin.name.as_str(), plugin.origin),
+        }
+    }
+    Ok(())
+}
+
+async fn inspect(path: &Path) -> anyhow::Result<()> {
+    let engine = Engine::new(EngineSettings::default())?;
+    let Inspection { digest, size, imports, exports, difference, description, notes, .. } = engine
+        .inspect(read(path)?)
+        .await
+        .map_err(|e| anyhow::anyhow!("{}: {}", path.display(), chain(&e)))?;
+    println!("file:     {}", path.display());
+    println!("size:     {size} bytes");
+    println!("checksum: {digest}");
+    for import in imports {
+        println!("import:   {import}");
+    }
+    for export in exports {
+        println!("export:   {export}");
+    }
+    for note in notes {
+        println!("note:     {note}");
+    }
+    if let Some(difference) = difference {
+        println!("world:    does not fit: {difference}");
+        anyhow::bail!("{} is not a DNS provider for this server", path.display());
+    }
+    match description {
+        Some(Ok(description)) => describe(&description),
+        Some(Err(error)) => anyhow::bail!("describe fails: {}", chain(&error)),
+        None => {}
+    }
+    Ok(())
+}
+
+fn describe(description: &Description) {
+    println!("name:     {} {}", description.name, description.version);
+    println!("homepage: {}", description.homepage);
+    println!("hosts:    {}", description.hosts.join(", "));
+    println!("ttl:      {} s", description.default_ttl);
+    let (longest, every) = (description.propagation_timeout.as_secs(), description.propagation_interval.as_secs());
+    println!("visible:  within {longest} s, looked at every {every} s");
+    for key in &description.environment {
+        let marks: Vec<&str> = [("required", key.required), ("secret", key.secret), ("endpoint", key.endpoint)]
+            .into_iter()
+            .filter_map(|(mark, set)| set.then_some(mark))
+            .collect();
+        let names = std::iter::once(key.name.as_str()).chain(key.aliases.iter().map(String::as_str));
+        println!("key:      {} [{}] {}", names.collect::<Vec<_>>().join(" | "), marks.join(", "), key.help);
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}

@@ -1,0 +1,134 @@
+//! The DNS providers that requests can name, and what belongs to each: turns at a name, calls per second.
+//!
+//! The set is swapped as a whole when the config is read again. Turns and pace survive a swap, because the account
+//! behind a provider stays the same.
+
+mod turns;
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::challenges::stand_in::Description;
+use arc_swap::ArcSwap;
+
+use super::ChallengeError;
+use super::provider::Provider;
+use crate::names::ProviderName;
+pub use turns::NameGuard;
+pub(super) use turns::Turns;
+
+/// How alike two names must be for one to be suggested, from 0 to 1. `cloudfare` and `cloudflare` are at 0.9,
+/// `pdns` and `ovh` at 0.
+const SUGGESTION_LIKENESS: f64 = 0.6;
+
+/// All providers by name.
+#[derive(Default)]
+pub struct Providers {
+    current: ArcSwap<BTreeMap<ProviderName, ProviderEntry>>,
+    turns: Mutex<HashMap<ProviderName, Arc<Turns>>>,
+}
+
+/// One configured or bundled provider.
+#[derive(Clone)]
+pub enum ProviderEntry {
+    /// It loaded and described itself.
+    Usable(UsableProvider),
+    /// It did not, but a request that names it must learn why.
+    Unusable {
+        /// What went wrong, for the operator.
+        reason: String,
+    },
+}
+
+/// A provider that loaded.
+#[derive(Clone)]
+pub struct UsableProvider {
+    /// The plugin.
+    pub provider: Arc<dyn Provider>,
+    /// What it says of itself.
+    pub description: Arc<Description>,
+    /// The most calls per second that the vendor's account allows (`dns_rate_limit`).
+    pub calls_per_second: Option<NonZeroU32>,
+}
+
+/// A provider in use, with its turns.
+#[derive(Clone)]
+pub(super) struct Account {
+    pub(super) name: ProviderName,
+    pub(super) usable: UsableProvider,
+    pub(super) turns: Arc<Turns>,
+}
+
+impl Providers {
+    /// A set with these entries.
+    #[must_use]
+    pub fn new(entries: BTreeMap<ProviderName, ProviderEntry>) -> Self {
+        let providers = Self::default();
+        providers.swap(entries);
+        providers
+    }
+
+    /// Replaces all entries at once. Work that is under way finishes with the plugin it began with.
+    pub fn swap(&self, entries: BTreeMap<ProviderName, ProviderEntry>) {
+        self.current.store(Arc::new(entries));
+    }
+
+    /// All entries by name.
+    #[must_use]
+    pub fn list(&self) -> Arc<BTreeMap<ProviderName, ProviderEntry>> {
+        self.current.load_full()
+    }
+
+    /// Checks that requests may name the provider, without calling it.
+    ///
+    /// # Errors
+    /// [`ChallengeError::UnknownProvider`] or [`ChallengeError::ProviderUnusable`].
+    pub fn require(&self, name: &ProviderName) -> Result<Arc<Description>, ChallengeError> {
+        self.account(name).map(|account| account.usable.description)
+    }
+
+    pub(super) fn account(&self, name: &ProviderName) -> Result<Account, ChallengeError> {
+        let entries = self.current.load();
+        match entries.get(name) {
+            Some(ProviderEntry::Usable(usable)) => {
+                let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+                let turns = Arc::clone(turns.entry(name.clone()).or_default());
+                Ok(Account { name: name.clone(), usable: usable.clone(), turns })
+            }
+            Some(ProviderEntry::Unusable { reason }) => {
+                Err(ChallengeError::ProviderUnusable { name: name.clone(), reason: reason.clone() })
+            }
+            None => {
+                let available: Vec<ProviderName> = entries.keys().cloned().collect();
+                Err(ChallengeError::UnknownProvider {
+                    name: name.clone(),
+                    nearest: nearest(name, &available),
+                    available,
+                })
+            }
+        }
+    }
+}
+
+impl Account {
+    /// Waits until the vendor's account allows one more call.
+    pub(super) async fn pace(&self) {
+        self.turns.pace(self.usable.calls_per_second).await;
+    }
+}
+
+fn nearest(name: &ProviderName, available: &[ProviderName]) -> Option<ProviderName> {
+    let name = name.as_str().to_ascii_lowercase();
+    available
+        .iter()
+        .map(|candidate| {
+            (strsim::normalized_damerau_levenshtein(&name, &candidate.as_str().to_ascii_lowercase()), candidate)
+        })
+        .filter(|(likeness, _)| *likeness >= SUGGESTION_LIKENESS)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate.clone())
+}
+
+#[cfg(test)]
+mod tests;

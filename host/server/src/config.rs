@@ -1,0 +1,164 @@
+//! What the operator decides: `config.yml`, `.env`, the process environment and the command line, parsed once.
+//!
+//! Everything past this module is typed; nobody below reads a file name, a flag or a variable by itself. All mistakes
+//! of a file are reported together, each with path and line, and unknown keys are mistakes. Secrets are
+//! [`secrecy::SecretString`] and appear in no message. Called by `main` and by `app`, also when a file changed.
+//!
+//! Must never: change the process environment, start anything, or import more than parsed words.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::names::IssuerName;
+
+mod common;
+mod dns;
+mod endpoint;
+mod environment;
+mod flags;
+mod issuer;
+mod plugin;
+mod section;
+mod storage;
+mod tree;
+
+pub use self::common::{ApiKeyHash, Common, RateLimit, Retry};
+pub use self::dns::{CaSettings, DnsSettings, Propagation, Resolver};
+pub use self::environment::{Environment, EnvironmentError, EnvironmentProblem};
+pub use self::flags::{
+    CleanupFlags, ClusterFlags, Command, FlagError, Flags, IntervalFlags, ListenAddress, LogFlags, LogFormat, LogLevel,
+    MemberAddress, MemberlistFlags, PluginCommand, RingFlags, ServerFlags,
+};
+pub use self::issuer::{DefaultChallenge, ExternalAccount, Issuer};
+pub use self::plugin::{Checksum, Plugin, PluginSource};
+pub use self::section::Problem;
+pub use self::storage::{Embedded, Storage, Vault};
+pub use self::tree::SyntaxError;
+pub use crate::durations::RenewalDays;
+
+use self::section::{Notes, Section};
+use self::tree::Node;
+
+/// The whole of `config.yml`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What concerns all issuers.
+    pub common: Common,
+    /// The issuers by the name that requests, paths and metrics use.
+    pub issuers: BTreeMap<IssuerName, Issuer>,
+    /// Where certificates and tokens are kept.
+    pub storage: Storage,
+}
+
+/// A config that can be used, and what the operator should know about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The config.
+    pub config: Config,
+    /// Doubtful settings, in the order of the file; none of them keeps the server from starting.
+    pub warnings: Vec<Problem>,
+}
+
+/// Why a config cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the config file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The text is no YAML.
+    #[error("the config is not valid YAML: {0}")]
+    Syntax(SyntaxError),
+    /// Keys or values are wrong.
+    #[error("the config has {} mistake{}:{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, listed(.0))]
+    Invalid(Vec<Problem>),
+}
+
+/// The longest config file that is read: far above any real one, far below what would hurt.
+const LONGEST_FILE: u64 = 4 * 1024 * 1024;
+
+impl Config {
+    /// Reads and checks a config file, and looks whether the files it names are there.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds any mistake; a missing plugin or CA file is only a warning.
+    pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
+        if std::fs::metadata(path).map_err(read)?.len() > LONGEST_FILE {
+            return Err(read(io::Error::other("the file is larger than 4 MiB")));
+        }
+        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(read)?);
+        let mut loaded = Self::parse(&text)?;
+        loaded.warnings.extend(loaded.config.missing_files());
+        Ok(loaded)
+    }
+
+    /// Checks the text of a config. Reads no file except those that `file:` references in plugin environments name.
+    ///
+    /// # Errors
+    /// When the text is no YAML or holds any mistake.
+    pub fn parse(text: &str) -> Result<Loaded, ConfigError> {
+        let root = Node::parse(text).map_err(ConfigError::Syntax)?;
+        let notes = Notes::default();
+        let section = Section::new("", &root, &notes);
+        section.only(ROOT_KEYS, &[]);
+        let config = Self {
+            common: common::read(&section, &notes),
+            issuers: issuer::read_all(&section, &notes),
+            storage: storage::read(&section, &notes),
+        };
+        let (mistakes, warnings) = notes.into_parts();
+        if mistakes.is_empty() { Ok(Loaded { config, warnings }) } else { Err(ConfigError::Invalid(mistakes)) }
+    }
+
+    /// A warning for each file that the config names and that cannot be opened now.
+    fn missing_files(&self) -> Vec<Problem> {
+        let mut files: Vec<(String, &Path)> = Vec::new();
+        for plugin in &self.common.plugins {
+            if let PluginSource::File { path, .. } | PluginSource::Unverified { path } = &plugin.source {
+                files.push((format!("common.plugins ({})", plugin.name), path));
+            }
+        }
+        for (name, issuer) in &self.issuers {
+            files.extend(issuer.ca_root_file.as_deref().map(|path| (format!("issuer.{name}.ca_root_file"), path)));
+        }
+        if let Storage::Vault(vault) = &self.storage {
+            files.extend(vault.ca_file.as_deref().map(|path| ("storage.vault.ca_file".to_owned(), path)));
+        }
+        let problem = |(path, file): (String, &Path)| {
+            let error = std::fs::File::open(file).err()?;
+            Some(Problem { path, line: 0, message: format!("cannot open {}: {error}", file.display()) })
+        };
+        files.into_iter().filter_map(problem).collect()
+    }
+}
+
+/// Every key that a config may have, as paths: `common.plugins[].env`, `issuer.*.eab`.
+#[must_use]
+pub fn known_keys() -> Vec<String> {
+    let below = |prefix: &str, keys: &[&str]| keys.iter().map(|key| format!("{prefix}.{key}")).collect::<Vec<_>>();
+    [
+        below("common", common::KEYS),
+        below("common.plugins[]", plugin::KEYS),
+        below("issuer.*", issuer::KEYS),
+        below("storage", storage::KEYS),
+        below("storage.vault", storage::VAULT_KEYS),
+        below("storage.embedded", storage::EMBEDDED_KEYS),
+    ]
+    .concat()
+}
+
+const ROOT_KEYS: &[&str] = &["common", "issuer", "storage"];
+
+fn listed(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

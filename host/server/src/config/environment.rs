@@ -1,0 +1,246 @@
+//! Variables: the process environment over the `.env` file, without ever changing the former.
+//!
+//! A variable that the process already has wins over the file, as it did for the Go server, so that a container's
+//! settings override a file in the image. `NAME_FILE` stands in for a missing `NAME` with the content of that file; it
+//! is read when `NAME` is first asked for, because most variables that end so are ordinary paths. `Debug` and all
+//! messages show names only.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::plugin::read_secret_file;
+
+/// What the operator set, by name.
+#[derive(Default)]
+pub struct Environment {
+    values: BTreeMap<String, SecretString>,
+    files: BTreeMap<String, ReferencedFile>,
+    warnings: Vec<EnvironmentProblem>,
+}
+
+struct ReferencedFile {
+    path: PathBuf,
+    content: OnceLock<Result<SecretString, String>>,
+}
+
+/// Something about one variable or one line. Never holds a value of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentProblem {
+    /// The line of the file, counted from 1, or 0.
+    pub line: usize,
+    /// The variable, or nothing when the line has none.
+    pub name: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl fmt::Display for EnvironmentProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}: ", self.line)?;
+        }
+        if !self.name.is_empty() {
+            write!(f, "{}: ", self.name)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Why the variables cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// The file is there but cannot be read.
+    #[error("cannot read the environment file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A line of the file is malformed.
+    #[error("the environment file is malformed: {0}")]
+    Malformed(EnvironmentProblem),
+    /// Variables of the server itself have wrong values.
+    #[error("the environment has {} mistake{}:{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, listed(.0))]
+    Invalid(Vec<EnvironmentProblem>),
+}
+
+/// Far above any real file.
+const LONGEST_FILE: u64 = 1024 * 1024;
+
+impl Environment {
+    /// The process environment over the file at `path`; a missing file is an empty one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is larger than 1 MiB or has a malformed line.
+    pub fn load(path: &Path) -> Result<Self, EnvironmentError> {
+        let failed = |source| EnvironmentError::Read { path: path.to_owned(), source };
+        let text = match std::fs::metadata(path) {
+            Ok(metadata) if metadata.len() > LONGEST_FILE => {
+                return Err(failed(io::Error::other("the file is larger than 1 MiB")));
+            }
+            Ok(_) => std::fs::read_to_string(path).map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(failed(error)),
+        };
+        let text = zeroize::Zeroizing::new(text);
+        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self::parse(&text, std::env::vars_os().filter_map(utf8))
+    }
+
+    /// `process` over the text of a `.env` file.
+    ///
+    /// # Errors
+    /// When a line is malformed.
+    pub fn parse(text: &str, process: impl IntoIterator<Item = (String, String)>) -> Result<Self, EnvironmentError> {
+        let mut environment = Self::default();
+        let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+        for entry in entries(text) {
+            let Entry { line, name, value } = entry?;
+            if let Some(first) = lines.insert(name.clone(), line) {
+                let message = format!("given twice, first on line {first}: the last one counts");
+                environment.warnings.push(EnvironmentProblem { line, name: name.clone(), message });
+            }
+            environment.values.insert(name, SecretString::from(value));
+        }
+        environment.values.extend(process.into_iter().map(|(name, value)| (name, SecretString::from(value))));
+        environment.files = environment.values.iter().filter_map(referenced_file).collect();
+        for (name, line) in lines {
+            environment.warn_of_missing_file(&name, line);
+        }
+        Ok(environment)
+    }
+
+    /// The value of a variable, or the content of the file that `NAME_FILE` names. An empty value and a file that
+    /// cannot be read count as absent; [`Self::resolve`] tells the latter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&SecretString> {
+        self.resolve(name).unwrap_or_default()
+    }
+
+    /// As [`Self::get`].
+    ///
+    /// # Errors
+    /// When `NAME_FILE` names a file that cannot be read.
+    pub fn resolve(&self, name: &str) -> Result<Option<&SecretString>, EnvironmentProblem> {
+        if let Some(value) = self.values.get(name).filter(|value| !value.expose_secret().is_empty()) {
+            return Ok(Some(value));
+        }
+        let Some(file) = self.files.get(name) else { return Ok(None) };
+        match file.content.get_or_init(|| read_secret_file(&file.path)) {
+            Ok(content) => Ok(Some(content)),
+            Err(message) => Err(EnvironmentProblem { line: 0, name: format!("{name}_FILE"), message: message.clone() }),
+        }
+    }
+
+    /// The names of all variables, sorted; those that exist only as `NAME_FILE` appear under that name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// What the operator should know; none of it keeps the server from starting.
+    #[must_use]
+    pub fn warnings(&self) -> &[EnvironmentProblem] {
+        &self.warnings
+    }
+
+    fn warn_of_missing_file(&mut self, name: &str, line: usize) {
+        let Some(base) = name.strip_suffix("_FILE") else { return };
+        let Some(file) = self.files.get(base) else { return };
+        if let Err(error) = std::fs::File::open(&file.path) {
+            let message = format!("cannot open {}: {error}", file.path.display());
+            self.warnings.push(EnvironmentProblem { line, name: name.to_owned(), message });
+        }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Environment").field(&self.values.keys().collect::<Vec<_>>()).finish()
+    }
+}
+
+fn referenced_file((name, value): (&String, &SecretString)) -> Option<(String, ReferencedFile)> {
+    let base = name.strip_suffix("_FILE").filter(|base| !base.is_empty())?;
+    let path = PathBuf::from(value.expose_secret());
+    (!path.as_os_str().is_empty()).then(|| (base.to_owned(), ReferencedFile { path, content: OnceLock::new() }))
+}
+
+struct Entry {
+    line: usize,
+    name: String,
+    value: String,
+}
+
+/// The assignments of a `.env` text with the lines where they end.
+fn entries(text: &str) -> impl Iterator<Item = Result<Entry, EnvironmentError>> {
+    let lines = LineReader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), count: Rc::default() };
+    let count = Rc::clone(&lines.count);
+    let mut parser = dotenvy::Iter::new(lines);
+    let mut stopped = false;
+    std::iter::from_fn(move || {
+        if stopped {
+            return None;
+        }
+        let result = parser.next()?;
+        let line = count.get();
+        Some(match result {
+            Ok((name, value)) => Ok(Entry { line, name, value }),
+            Err(error) => {
+                stopped = true;
+                Err(EnvironmentError::Malformed(malformed(&error, line)))
+            }
+        })
+    })
+}
+
+/// dotenvy's own message repeats the line, which may be a password; only the place is taken from it.
+fn malformed(error: &dotenvy::Error, last_line: usize) -> EnvironmentProblem {
+    let (text, message) = match error {
+        dotenvy::Error::LineParse(text, _) => (
+            text.as_str(),
+            "expected NAME=value; put quotes around values with spaces, single ones if they hold `$`, `\\` or quotes",
+        ),
+        _ => ("", "is not readable text"),
+    };
+    let line = last_line.saturating_sub(text.lines().count().saturating_sub(1)).max(1);
+    EnvironmentProblem { line, name: String::new(), message: message.to_owned() }
+}
+
+/// Hands out one line per read, so that its count is the line that the parser has come to.
+struct LineReader<'t> {
+    rest: &'t str,
+    count: Rc<std::cell::Cell<usize>>,
+}
+
+impl Read for LineReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = self.rest.find('\n').map_or(self.rest.len(), |newline| newline + 1);
+        let mut length = end.min(buffer.len());
+        while !self.rest.is_char_boundary(length) {
+            length -= 1;
+        }
+        buffer[..length].copy_from_slice(&self.rest.as_bytes()[..length]);
+        if length == end && length > 0 {
+            self.count.set(self.count.get() + 1);
+        }
+        self.rest = &self.rest[length..];
+        Ok(length)
+    }
+}
+
+fn listed(problems: &[EnvironmentProblem]) -> String {
+    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! The list `common.plugins`: components to load, and grants and limits of bundled ones.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use super::section::{Notes, Section, scalar};
+use super::tree::{Node, Show};
+use crate::names::ProviderName;
+
+pub(super) const KEYS: &[&str] = &[
+    "name",
+    "path",
+    "checksum",
+    "timeout",
+    "env",
+    "allowed_hosts",
+    "allowed_cidrs",
+    "memory_mb",
+    "fuel",
+    "max_concurrency",
+    "dns_rate_limit",
+];
+
+/// One entry of `common.plugins`.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    /// Unique among the entries; what issuers and requests name.
+    pub name: ProviderName,
+    /// What to load.
+    pub source: PluginSource,
+    /// Wall-clock limit of one call.
+    pub timeout: Duration,
+    /// The whole environment of the plugin; references are resolved.
+    pub env: BTreeMap<String, SecretString>,
+    /// Hosts it may talk to: `[https://|http://]host[:port]`, the host may begin with `*.`.
+    pub allowed_hosts: Vec<String>,
+    /// Private, loopback or link-local networks it may reach nonetheless.
+    pub allowed_cidrs: Vec<IpNet>,
+    /// Memory of one instance, in MiB.
+    pub memory_mb: u32,
+    /// Instructions of one call, in wasmtime's fuel units; `None` leaves it to the runtime.
+    pub fuel: Option<u64>,
+    /// Calls at one time; `None` leaves it to the runtime.
+    pub max_concurrency: Option<u32>,
+    /// Calls per second for one provider account; `None` leaves it to the plugin's own description.
+    pub dns_rate_limit: Option<u32>,
+}
+
+/// Where a plugin comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PluginSource {
+    /// The entry has no `path`: the name must be that of a bundled plugin.
+    Bundled,
+    /// A file that must have this digest.
+    File {
+        /// Absolute.
+        path: PathBuf,
+        /// What its content must hash to.
+        checksum: Checksum,
+    },
+    /// A file without `checksum`, for servers that were started with `-allow-unverified-plugins`.
+    Unverified {
+        /// Absolute.
+        path: PathBuf,
+    },
+    /// The entry can never be loaded; the server runs on without this plugin.
+    Broken {
+        /// Absolute.
+        path: PathBuf,
+        /// What is wrong, for the operator.
+        problem: String,
+    },
+}
+
+/// A SHA-256 digest; `Display` is 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Checksum(pub [u8; 32]);
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Checksum({self})")
+    }
+}
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const MEMORY_MB: u32 = 64;
+
+/// A referenced file holds a credential; anything longer is a wrong path.
+const LONGEST_REFERENCE: u64 = 64 * 1024;
+
+pub(super) fn read_all(common: &Section<'_>, notes: &Notes) -> Vec<Plugin> {
+    let mut plugins: Vec<Plugin> = Vec::new();
+    for (path, node) in common.list("plugins") {
+        let section = Section::new(&path, node, notes);
+        let Some(plugin) = read(&section, notes) else { continue };
+        if plugins.iter().any(|earlier| earlier.name == plugin.name) {
+            section.mistake("name", format!("another plugin is already called {:?}", plugin.name.as_str()));
+        }
+        plugins.push(plugin);
+    }
+    plugins
+}
+
+fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
+    section.only(KEYS, &[]);
+    if !section.has("name") {
+        section.missing("name");
+    } else if section.any_text("name").is_some_and(|name| name.is_empty()) {
+        section.mistake("name", "must not be empty");
+    }
+    // Everything is read before the first way out, so that all mistakes are noted.
+    let name = section.parsed::<ProviderName>("name");
+    let source = read_source(section);
+    let timeout = section.seconds("timeout", 3_600).unwrap_or(TIMEOUT);
+    let env = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
+    let allowed_hosts = read_items(section, notes, "allowed_hosts", parse_host);
+    let allowed_cidrs = read_items(section, notes, "allowed_cidrs", parse_network);
+    let memory_mb = section.count("memory_mb", "MiB", 1..=4_096).unwrap_or(MEMORY_MB);
+    let fuel = section.number("fuel", "fuel units", 1..=u64::MAX);
+    let max_concurrency = section.count("max_concurrency", "a number of calls", 1..=1_024);
+    let dns_rate_limit = section.count("dns_rate_limit", "calls per second", 1..=10_000);
+    Some(Plugin {
+        name: name?,
+        source: source?,
+        timeout,
+        env,
+        allowed_hosts,
+        allowed_cidrs,
+        memory_mb,
+        fuel,
+        max_concurrency,
+        dns_rate_limit,
+    })
+}
+
+/// A digest that cannot be right breaks this one plugin, not the config: a half-edited entry must not keep the
+/// server, with all its other issuers, from starting.
+fn read_source(section: &Section<'_>) -> Option<PluginSource> {
+    let checksum = section.optional_text("checksum");
+    if !section.has("path") {
+        if checksum.is_some() {
+            section.mistake("checksum", "has no meaning without `path`: bundled plugins are part of the server");
+        }
+        return Some(PluginSource::Bundled);
+    }
+    let path = section.file("path")?;
+    if !path.is_absolute() {
+        section.mistake("path", format!("expected an absolute path, got {:?}", path.display().to_string()));
+        return None;
+    }
+    let Some(checksum) = checksum else {
+        section.warning("checksum", "not set: the plugin is loaded only with -allow-unverified-plugins");
+        return Some(PluginSource::Unverified { path });
+    };
+    let mut digest = [0; 32];
+    if hex::decode_to_slice(&checksum, &mut digest).is_ok() {
+        return Some(PluginSource::File { path, checksum: Checksum(digest) });
+    }
+    let problem = format!("expected the SHA-256 digest of the file, 64 hex digits, got {checksum:?}");
+    section.warning("checksum", format!("{problem}: the plugin stays off"));
+    Some(PluginSource::Broken { path, problem })
+}
+
+fn read_env(section: &Section<'_>, notes: &Notes) -> BTreeMap<String, SecretString> {
+    let mut env = BTreeMap::new();
+    for (key, node) in section.pairs() {
+        let path = section.path_of(&key.name);
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if key.name.is_empty() || !key.name.chars().all(good) || key.name.starts_with(|c: char| c.is_ascii_digit()) {
+            notes.mistake(path, key.line, "expected a variable name: letters, digits and `_`, no digit first");
+            continue;
+        }
+        // `KEY:` without a value is the empty text, as it was for the Go server.
+        let value = match (&node.value, scalar(node)) {
+            (super::tree::Value::Null, _) => Ok(SecretString::default()),
+            (_, Some(text)) => resolve(text),
+            (_, None) => Err(format!("expected text, got {}", node.describe(Show::KindOnly))),
+        };
+        match value {
+            Ok(value) => drop(env.insert(key.name.clone(), value)),
+            Err(message) => notes.mistake(path, key.line, message),
+        }
+    }
+    env
+}
+
+/// A value as it is, or what it refers to. Only absolute references count, so that `file:` alone stays a value.
+fn resolve(text: &str) -> Result<SecretString, String> {
+    if let Some(path) = text.strip_prefix("file:").filter(|path| path.starts_with('/')) {
+        return read_secret_file(Path::new(path));
+    }
+    if text.strip_prefix("vault:").is_some_and(|reference| reference.contains('#')) {
+        return Err("references to Vault (`vault:path#key`) are not supported yet; use `file:/path`".to_owned());
+    }
+    Ok(SecretString::from(text))
+}
+
+/// The content of a small file without the white space at its ends.
+pub(super) fn read_secret_file(path: &Path) -> Result<SecretString, String> {
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() || metadata.len() > LONGEST_REFERENCE {
+        return Err(format!("cannot read {}: expected a file of at most 64 KiB", path.display()));
+    }
+    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+    Ok(SecretString::from(text.trim()))
+}
+
+fn read_items<T>(
+    section: &Section<'_>,
+    notes: &Notes,
+    key: &str,
+    parse: fn(&str) -> Result<T, &'static str>,
+) -> Vec<T> {
+    let mut items = Vec::new();
+    for (path, node) in section.list(key) {
+        match item(node).and_then(parse) {
+            Ok(value) => items.push(value),
+            Err(reason) => notes.mistake(path, node.line, format!("{reason}, got {}", node.describe(Show::Value))),
+        }
+    }
+    items
+}
+
+fn item(node: &Node) -> Result<&str, &'static str> {
+    scalar(node).ok_or("expected text")
+}
+
+fn parse_host(text: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str = "expected a host such as `api.example.com`, `*.example.com` or `https://host:8443`";
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
+        Some(_) => return Err("expected http:// or https://, or no scheme"),
+        None => ("https", text),
+    };
+    if rest.contains(['/', '?', '#', '@', ' ']) {
+        return Err("expected a host without path, query or user name");
+    }
+    let plain = rest.strip_prefix("*.").unwrap_or(rest);
+    // A bare IPv6 address would read as host and port.
+    let authority = if plain.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{plain}]") } else { plain.to_owned() };
+    let url = Url::parse(&format!("{scheme}://{authority}")).map_err(|_| EXPECTED)?;
+    match url.host() {
+        Some(Host::Domain(name)) if !name.contains('*') && !name.is_empty() => Ok(text.to_owned()),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) if plain == rest => Ok(text.to_owned()),
+        _ => Err(EXPECTED),
+    }
+}
+
+fn parse_network(text: &str) -> Result<IpNet, &'static str> {
+    const EXPECTED: &str = "expected a network such as `10.0.0.0/8` or `fd00::/8`";
+    match text.parse::<IpNet>() {
+        Ok(network) => Ok(network.trunc()),
+        Err(_) => text.parse::<IpAddr>().map(IpNet::from).map_err(|_| EXPECTED),
+    }
+}

@@ -1,0 +1,77 @@
+use serde_json::json;
+
+use super::*;
+use crate::ErrorKind;
+use crate::testing::MockApi;
+
+fn client() -> Client {
+    Client::new("https://api.example.com/v1/").unwrap().bearer("t0ken")
+}
+
+#[test]
+fn base_urls_are_read_strictly() {
+    let origin = |tls, authority: &str, path: &str| Origin { tls, authority: authority.into(), path: path.into() };
+    assert_eq!(Origin::parse("https://a.example/").unwrap(), origin(true, "a.example", ""));
+    assert_eq!(Origin::parse("HTTP://127.0.0.1:81/x/y/").unwrap(), origin(false, "127.0.0.1:81", "/x/y"));
+    for bad in ["a.example", "ftp://a", "https://", "https://u:p@a", "https://a?x=1", "https://a/#f", "https://a b/"] {
+        assert_eq!(Origin::parse(bad).unwrap_err().kind(), ErrorKind::Config, "{bad}");
+    }
+}
+
+#[test]
+fn paths_and_queries_are_joined_and_encoded() {
+    let api = MockApi::new();
+    api.expect("GET", "https://api.example.com/v1/zones/a%2Fb?name=x%20%26%C3%A9&page=2")
+        .header("authorization", "Bearer t0ken")
+        .header("accept", "application/json")
+        .answer(200, "{}");
+    let path = format!("zones/{}", segment("a/b"));
+    client().get(&path).query("name", "x &é").query("page", "2").send().unwrap();
+}
+
+#[test]
+fn json_and_forms_carry_type_and_length() {
+    let api = MockApi::new();
+    api.expect("POST", "https://api.example.com/v1/records")
+        .header("content-type", "application/json")
+        .header("content-length", "7")
+        .json(json!({"a": 1}))
+        .answer(201, r#"{"id": 5}"#);
+    api.expect("PUT", "https://api.example.com/v1/records")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .containing("a=1&b=x%2By")
+        .answer(204, "");
+    let created: serde_json::Value = client().post("/records").json(&json!({"a": 1})).send().unwrap().json().unwrap();
+    assert_eq!(created["id"], 5);
+    client().put("records").form([("a", "1"), ("b", "x+y")]).send().unwrap();
+}
+
+#[test]
+fn refusals_become_errors_with_the_vendors_words() {
+    let api = MockApi::new();
+    api.expect("GET", "https://api.example.com/v1/a?secret=s").answer(403, "no\nway");
+    api.expect("GET", "https://api.example.com/v1/b").answer_with(429, &[("Retry-After", "17")], "");
+    api.expect("DELETE", "https://api.example.com/v1/c").answer(404, "gone");
+    api.expect("GET", "https://api.example.com/v1/d").answer(200, "<html>");
+    let refused = client().get("a").query("secret", "s").send().err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Unauthorized);
+    assert_eq!(refused.message(), "GET api.example.com/v1/a answered 403: no way");
+    let limited = client().get("b").send().err().unwrap();
+    assert_eq!((limited.kind(), limited.retry_after_seconds()), (ErrorKind::RateLimited, Some(17)));
+    assert_eq!(client().delete("c").accept(404).send().unwrap().status(), 404);
+    let broken = client().get("d").send().unwrap().json::<serde_json::Value>().unwrap_err();
+    assert_eq!(broken.kind(), ErrorKind::Unavailable);
+}
+
+#[test]
+fn a_line_break_in_a_token_is_the_operators_to_mend() {
+    let _api = MockApi::new();
+    let error = Client::new("https://a.example").unwrap().bearer("x\r\ny: z").get("").send().err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(!error.message().contains("y: z"), "{error}");
+}
+
+#[test]
+fn credentials_are_not_shown() {
+    assert!(!format!("{:?}", client()).contains("t0ken"));
+}

@@ -1,0 +1,203 @@
+//! Tests of a provider without a host: a scripted API, an environment and a log, each for the current thread.
+//!
+//! ```
+//! use acme_manager_plugin::http::Client;
+//! use acme_manager_plugin::testing::MockApi;
+//!
+//! let api = MockApi::new().env("TOKEN", "t");
+//! api.expect("GET", "https://api.example.com/v1/zones?name=example.com")
+//!     .header("authorization", "Bearer t")
+//!     .answer(200, r#"{"id": "1"}"#);
+//!
+//! let client = Client::new("https://api.example.com/v1").unwrap().bearer("t");
+//! assert_eq!(client.get("zones").query("name", "example.com").send().unwrap().status(), 200);
+//! ```
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::host::Level;
+use crate::http::{Outgoing, RawResponse};
+use crate::{Error, TxtRecord};
+
+/// The time that a call has in tests, until [`MockApi::remaining`] sets another.
+const CALL_TIME: Duration = Duration::from_secs(30);
+
+thread_local! {
+    static STATE: RefCell<State> = RefCell::default();
+}
+
+#[derive(Default)]
+struct State {
+    installed: bool,
+    environment: HashMap<String, String>,
+    expected: VecDeque<Expected>,
+    log: Vec<(Level, String)>,
+    remaining: Duration,
+}
+
+struct Expected {
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Option<serde_json::Value>,
+    text: Option<String>,
+    answer: Result<(u16, Vec<(String, String)>, String), Error>,
+}
+
+/// The vendor's API as a script: requests must come in the order in which they were [expected](Self::expect), and
+/// all of them must have come when it is dropped. One per thread.
+#[must_use = "the script ends when this is dropped"]
+pub struct MockApi(());
+
+impl MockApi {
+    /// An API that expects nothing, and an empty environment.
+    ///
+    /// # Panics
+    /// When the thread has one already.
+    #[expect(clippy::new_without_default, reason = "it changes the thread's state")]
+    pub fn new() -> Self {
+        STATE.with_borrow_mut(|state| {
+            assert!(!state.installed, "this thread has a MockApi already");
+            *state = State { installed: true, remaining: CALL_TIME, ..State::default() };
+        });
+        Self(())
+    }
+
+    /// Sets an environment variable for [`env`](crate::env).
+    pub fn env(self, name: &str, value: &str) -> Self {
+        STATE.with_borrow_mut(|state| state.environment.insert(name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the time that [`host::remaining`](crate::host::remaining) returns.
+    pub fn remaining(&self, time: Duration) {
+        STATE.with_borrow_mut(|state| state.remaining = time);
+    }
+
+    /// Expects a request, with its whole URL; it counts once an answer is given.
+    pub fn expect(&self, method: &str, url: &str) -> Expectation<'_> {
+        Expectation {
+            _api: self,
+            expected: Expected {
+                method: method.to_owned(),
+                url: url.to_owned(),
+                headers: Vec::new(),
+                body: None,
+                text: None,
+                answer: Ok((200, Vec::new(), String::new())),
+            },
+        }
+    }
+
+    /// What was logged so far.
+    pub fn log(&self) -> Vec<(Level, String)> {
+        STATE.with_borrow(|state| state.log.clone())
+    }
+}
+
+impl Drop for MockApi {
+    fn drop(&mut self) {
+        let left = STATE.with_borrow_mut(|state| std::mem::take(state).expected);
+        if let (Some(next), false) = (left.front(), std::thread::panicking()) {
+            panic!("{} expected requests did not come; the next was {} {}", left.len(), next.method, next.url);
+        }
+    }
+}
+
+/// A request that is to come.
+#[must_use = "an expectation counts once it has an answer"]
+pub struct Expectation<'a> {
+    _api: &'a MockApi,
+    expected: Expected,
+}
+
+impl Expectation<'_> {
+    /// The request must have this header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.expected.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    /// The request's body must be this JSON value, however it is laid out.
+    pub fn json(mut self, body: serde_json::Value) -> Self {
+        self.expected.body = Some(body);
+        self
+    }
+
+    /// The request's body must hold this text.
+    pub fn containing(mut self, text: &str) -> Self {
+        self.expected.text = Some(text.to_owned());
+        self
+    }
+
+    /// Answers with a status and a body.
+    pub fn answer(self, status: u16, body: &str) {
+        self.answer_with(status, &[], body);
+    }
+
+    /// Answers with a status, headers and a body.
+    pub fn answer_with(mut self, status: u16, headers: &[(&str, &str)], body: &str) {
+        let headers = headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned()));
+        self.expected.answer = Ok((status, headers.collect(), body.to_owned()));
+        self.commit();
+    }
+
+    /// Fails as a broken connection does.
+    pub fn fail(mut self, error: Error) {
+        self.expected.answer = Err(error);
+        self.commit();
+    }
+
+    fn commit(self) {
+        STATE.with_borrow_mut(|state| state.expected.push_back(self.expected));
+    }
+}
+
+/// A record to call a provider with; the TTL is left to the provider.
+pub fn record(zone: &str, name: &str, value: &str) -> TxtRecord {
+    TxtRecord { zone: zone.to_owned(), name: name.to_owned(), value: value.to_owned(), ttl: 0 }
+}
+
+pub(crate) fn environment(name: &str) -> Option<String> {
+    STATE.with_borrow(|state| state.environment.get(name).cloned())
+}
+
+pub(crate) fn capture(level: Level, message: &str) {
+    STATE.with_borrow_mut(|state| state.log.push((level, message.to_owned())));
+}
+
+pub(crate) fn remaining() -> Duration {
+    STATE.with_borrow(|state| if state.installed { state.remaining } else { CALL_TIME })
+}
+
+/// Lets time pass without waiting.
+pub(crate) fn pass(duration: Duration) {
+    STATE.with_borrow_mut(|state| state.remaining = state.remaining.saturating_sub(duration));
+}
+
+pub(crate) fn exchange(request: &Outgoing) -> Result<RawResponse, Error> {
+    let scheme = if request.tls { "https" } else { "http" };
+    let url = format!("{scheme}://{}{}", request.authority, request.path_with_query);
+    let expected = STATE.with_borrow_mut(|state| state.expected.pop_front());
+    let expected = expected.unwrap_or_else(|| panic!("unexpected request {} {url}", request.method));
+    assert_eq!(format!("{} {url}", request.method), format!("{} {}", expected.method, expected.url));
+    for (name, value) in &expected.headers {
+        let sent = request.headers.iter().find(|(present, _)| present == name).map(|(_, sent)| sent);
+        assert_eq!(sent, Some(value), "header {name} of {} {url}", request.method);
+    }
+    let body = String::from_utf8_lossy(&request.body);
+    if let Some(json) = &expected.body {
+        let sent: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        assert_eq!(&sent, json, "body of {} {url}: {body}", request.method);
+    }
+    if let Some(text) = &expected.text {
+        assert!(body.contains(text), "body of {} {url} does not hold {text}: {body}", request.method);
+    }
+    let (status, headers, body) = expected.answer?;
+    if body.len() > request.max_body {
+        return Err(Error::other(format!("the answer is larger than {} bytes", request.max_body)));
+    }
+    Ok(RawResponse { status, headers, body: body.into_bytes() })
+}
