@@ -110,6 +110,7 @@ impl App {
             metrics,
             leadership,
             started,
+            tasks: tracker.clone(),
         };
         let limits = ApiLimits { request_timeout: flags.server.http_read_timeout, ..ApiLimits::default() };
         Ok(Self { certificates, tokens, router: api::router(state, limits), restored, tracker })

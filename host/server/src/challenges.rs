@@ -9,6 +9,5 @@ mod error;
 pub mod http01;
 pub mod provider;
 pub mod providers;
-mod stand_in;
 
 pub use error::{ChallengeError, Invisible};

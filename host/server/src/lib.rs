@@ -2,7 +2,7 @@
 
 pub mod acme;
 pub mod api;
-//pub mod app;
+pub mod app;
 pub mod certificates;
 pub mod challenges;
 pub mod clock;

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::challenges::stand_in::TxtRecord;
+use acme_manager_plugin_runtime::TxtRecord;
 use serde::{Deserialize, Serialize};
 
 use super::ChallengeError;

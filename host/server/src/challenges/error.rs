@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::challenges::stand_in::{CallError, ErrorKind};
+use acme_manager_plugin_runtime::{CallError, ErrorKind};
 
 use crate::names::{DomainName, ProviderName};
 

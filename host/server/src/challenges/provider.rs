@@ -1,6 +1,6 @@
 //! The seam between solving challenges and running plugins.
 
-use crate::challenges::stand_in::{CallError, Description, TxtRecord};
+use acme_manager_plugin_runtime::{CallError, Description, Plugin, TxtRecord};
 use async_trait::async_trait;
 
 /// Something that puts TXT values into a zone: a plugin, or the in-memory zone of the tests.
@@ -35,4 +35,27 @@ pub trait Provider: Send + Sync + 'static {
     /// # Errors
     /// The provider's refusal, or how the plugin broke.
     async fn ready(&self, record: &TxtRecord, handle: &str) -> Result<bool, CallError>;
+}
+
+#[async_trait]
+impl Provider for Plugin {
+    async fn describe(&self) -> Result<Description, CallError> {
+        Self::describe(self).await
+    }
+
+    async fn check(&self) -> Result<(), CallError> {
+        Self::check(self).await
+    }
+
+    async fn present(&self, record: &TxtRecord) -> Result<String, CallError> {
+        Self::present(self, record).await
+    }
+
+    async fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), CallError> {
+        Self::cleanup(self, record, handle).await
+    }
+
+    async fn ready(&self, record: &TxtRecord, handle: &str) -> Result<bool, CallError> {
+        Self::ready(self, record, handle).await
+    }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::challenges::stand_in::Description;
+use acme_manager_plugin_runtime::{Description, Plugin};
 use arc_swap::ArcSwap;
 
 use super::ChallengeError;
@@ -50,6 +50,15 @@ pub struct UsableProvider {
     pub description: Arc<Description>,
     /// The most calls per second that the vendor's account allows (`dns_rate_limit`).
     pub calls_per_second: Option<NonZeroU32>,
+}
+
+impl UsableProvider {
+    /// A loaded plugin, which introduced itself when it was loaded.
+    #[must_use]
+    pub fn from_plugin(plugin: Plugin, calls_per_second: Option<NonZeroU32>) -> Self {
+        let description = Arc::new(plugin.description().clone());
+        Self { provider: Arc::new(plugin), description, calls_per_second }
+    }
 }
 
 /// A provider in use, with its turns.

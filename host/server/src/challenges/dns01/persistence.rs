@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::challenges::stand_in::CallError;
+use acme_manager_plugin_runtime::CallError;
 use tokio::time::{Instant, sleep};
 
 use super::super::ChallengeError;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::challenges::stand_in::{CallError, Description, ErrorKind, TxtRecord};
+use acme_manager_plugin_runtime::{CallError, Description, ErrorKind, TxtRecord};
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 

@@ -1,6 +1,6 @@
 //! Creating and removing values: retries, turns, what is left behind. No DNS is asked.
 
-use crate::challenges::stand_in::{CallError, ErrorKind};
+use acme_manager_plugin_runtime::{CallError, ErrorKind};
 use tokio::time::Instant;
 
 use super::super::super::ChallengeError;

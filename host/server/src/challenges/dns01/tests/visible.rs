@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::challenges::stand_in::ErrorKind;
+use acme_manager_plugin_runtime::ErrorKind;
 use hickory_resolver::proto::rr::RecordType;
 use tokio::time::Instant;
 
