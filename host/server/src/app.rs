@@ -23,10 +23,10 @@ use crate::challenges::http01::Http01;
 use crate::challenges::providers::Providers;
 use crate::clock::Clock;
 use crate::cluster::{Leadership, Registry};
-use crate::config::{self, ApiKeyHash, CaSettings, Config, DefaultChallenge, Environment, Flags};
+use crate::config::{self, ApiKeyHash, CaSettings, Config, DefaultChallenge, Environment, Flags, LogFlags, LogLevel};
 use crate::names::IssuerName;
 use crate::storage::Store;
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, LogFormat, Metrics};
 use crate::tokens::{TokenSettings, Tokens};
 use crate::workers;
 
@@ -39,6 +39,21 @@ mod stores;
 
 /// What is done within this after a signal is done; the rest is parked as intents and finished after the restart.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sends log lines to standard output as the flags say.
+pub fn start_logging(flags: &LogFlags) {
+    let level = match flags.level {
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Error => tracing::Level::ERROR,
+    };
+    let format = match flags.format {
+        config::LogFormat::Logfmt => LogFormat::Logfmt,
+        config::LogFormat::Json => LogFormat::Json,
+    };
+    telemetry::start_logging(level, format);
+}
 
 /// Runs the server until SIGINT or SIGTERM.
 ///

@@ -14,7 +14,7 @@ pub const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// Why a span of time was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{input:?} is not a duration: expected {expected}")]
+#[error("{input:?} is not valid: expected {expected}")]
 pub struct DurationError {
     /// The input, cut to 100 characters.
     pub input: String,

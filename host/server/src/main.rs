@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use acme_manager_server::app;
 use acme_manager_server::config::{Command, Flags};
-use acme_manager_server::telemetry;
 
 fn main() -> ExitCode {
     let command = match Flags::parse_from(std::env::args_os()) {
@@ -30,7 +29,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::ConfigCheck(flags) => return Ok(app::check::run(&flags)),
         Command::Plugin(command, flags) => runtime()?.block_on(app::plugin_commands::run(command, &flags))?,
         Command::Serve(flags) => {
-            telemetry::start_logging(flags.log.level.into(), flags.log.format.into());
+            app::start_logging(&flags.log);
             runtime()?.block_on(app::serve(&flags))?;
         }
     }

@@ -3,8 +3,6 @@
 //! [`metrics`] holds the documented series; [`start_logging`] sets up `tracing`. Nothing here may see a secret:
 //! fields are named one by one where they are logged, and secret types have no `Display`.
 
-use std::str::FromStr;
-
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -21,18 +19,6 @@ pub enum LogFormat {
     Logfmt,
     /// One JSON object a line.
     Json,
-}
-
-impl FromStr for LogFormat {
-    type Err = String;
-
-    fn from_str(input: &str) -> Result<Self, String> {
-        match input {
-            "logfmt" => Ok(Self::Logfmt),
-            "json" => Ok(Self::Json),
-            other => Err(format!("log format {other:?} is not known: use logfmt or json")),
-        }
-    }
 }
 
 /// Sends log lines of `level` and above to standard output. Does nothing when logging was started before.

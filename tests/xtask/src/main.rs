@@ -2,7 +2,12 @@
 //!
 //! They build with nothing but this crate, so that they can prepare what the server's build needs.
 
+mod bench;
+mod demo;
 mod plugins;
+mod run;
+mod setup;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -15,12 +20,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Installs the programs that tests and benches start: CAs, DNS servers, OpenBao, moto.
+    Setup(setup::Arguments),
     /// Builds every plugin as a WASI component into target/plugins.
     Plugins(plugins::Options),
+    /// Sets up, builds the plugins, runs every test of the workspace.
+    Test(test::Arguments),
+    /// Runs the benches.
+    Bench(bench::Arguments),
+    /// Starts a CA, a DNS server and the server, and issues a certificate.
+    Demo(demo::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Setup(arguments) => setup::run(&arguments),
         Command::Plugins(options) => plugins::run(&options),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
     }
 }

@@ -43,7 +43,7 @@ pub struct Issuer {
     /// The challenge of requests that name none.
     pub challenge: Option<DefaultChallenge>,
     /// Settings of an HTTP challenge provider, as they are; no provider reads them.
-    pub http_challenge_config: Option<String>,
+    pub http_challenge_config: Option<SecretString>,
     /// Requests per second to this CA.
     pub overall_request_limit: u32,
     /// How long the CA may take to make the certificate after the challenges.
@@ -124,7 +124,8 @@ fn read(section: &Section<'_>) -> Option<Issuer> {
     let external_account = read_external_account(section);
     let challenge = read_challenge(section);
     let certificate_timeout = section.seconds("certificate_timeout", 24 * 60 * 60);
-    let http_challenge_config = section.optional_text("http_challenge_config");
+    let http_challenge_config = section.optional_secret("http_challenge_config");
+    let http_challenge_config = http_challenge_config.filter(|text| !text.expose_secret().is_empty());
     let unregister = section.flag("unregister").unwrap_or(false);
     let ca_root_file = section.file("ca_root_file");
     let profile = section.text("profile");

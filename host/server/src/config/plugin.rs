@@ -227,9 +227,11 @@ fn read_items<T>(
 ) -> Vec<T> {
     let mut items = Vec::new();
     for (path, node) in section.list(key) {
+        // A user name in front of a host comes with a password.
+        let show = if scalar(node).is_some_and(|text| text.contains('@')) { Show::KindOnly } else { Show::Value };
         match item(node).and_then(parse) {
             Ok(value) => items.push(value),
-            Err(reason) => notes.mistake(path, node.line, format!("{reason}, got {}", node.describe(Show::Value))),
+            Err(reason) => notes.mistake(path, node.line, format!("{reason}, got {}", node.describe(show))),
         }
     }
     items

@@ -88,6 +88,9 @@ impl FromStr for ListenAddress {
         if host.is_empty() {
             return Ok(Self::AllInterfaces { port });
         }
+        if host.contains(':') && !host.starts_with('[') {
+            return Err("expected [host]:port around an IPv6 address");
+        }
         // The port of this second text does not matter; port 0 would be refused there.
         let (host, _) = host_and_port(&format!("{host}:1"), 1).map_err(|_| EXPECTED)?;
         Ok(Self::Host { host, port })

@@ -2,11 +2,13 @@
 
 use super::*;
 
-/// Wrong, the path of the complaint, and a part of its text. `$` is the section that leads to the key.
-const COMMON: &[(&str, &str, &str)] = &[
+/// What is wrong, where the complaint must point (below the section), and a part of its text.
+type Row = (&'static str, &'static str, &'static str);
+
+const COMMON: &[Row] = &[
     ("api_key_hash: my-key", "api_key_hash", "expected a SHA-256 digest of 64 hex digits, got 6 characters"),
     ("api_key_hash: [1]", "api_key_hash", "expected text, got a list"),
-    ("cert_days_renewal: often", "cert_days_renewal", "\"often\" is not a duration: expected days before expiry"),
+    ("cert_days_renewal: often", "cert_days_renewal", "\"often\" is not valid: expected days before expiry"),
     ("cert_days_renewal: 30-20", "cert_days_renewal", "the smaller number of days first"),
     ("cert_days_renewal: 0", "cert_days_renewal", "expected days before expiry"),
     ("cert_timeout: abc", "cert_timeout", "expected whole seconds, got \"abc\""),
@@ -30,7 +32,7 @@ const COMMON: &[(&str, &str, &str)] = &[
     ("http_client_debug: perhaps", "http_client_debug", "expected true or false, got \"perhaps\""),
     ("http_client_debug: 1", "http_client_debug", "expected true or false, got 1"),
     ("rate_limit_enabled: []", "rate_limit_enabled", "expected true or false, got a list"),
-    ("rate_limit_window: 1d", "rate_limit_window", "\"1d\" is not a duration"),
+    ("rate_limit_window: 1d", "rate_limit_window", "\"1d\" is not valid"),
     ("rate_limit_window: 0s", "rate_limit_window", "must be longer than 0"),
     ("rate_limit_max_requests: -1", "rate_limit_max_requests", "expected a number of requests"),
     ("api_key: x", "api_key", "unknown key; did you mean `api_key_hash`?"),
@@ -39,7 +41,7 @@ const COMMON: &[(&str, &str, &str)] = &[
     ("cert_timeout: 1\n  cert_timeout: 2", "cert_timeout", "given twice, first on line 2"),
 ];
 
-const PLUGIN: &[(&str, &str, &str)] = &[
+const PLUGIN: &[Row] = &[
     ("path: /x", "name", "required, but missing"),
     ("name: ''", "name", "must not be empty"),
     ("name: a b", "name", "challenge provider \"a b\" is not valid"),
@@ -53,6 +55,7 @@ const PLUGIN: &[(&str, &str, &str)] = &[
     ("{name: a, allowed_hosts: x}", "allowed_hosts", "expected a list"),
     ("{name: a, allowed_hosts: [https://x/y]}", "allowed_hosts[0]", "without path"),
     ("{name: a, allowed_hosts: [ftp://x]}", "allowed_hosts[0]", "expected http:// or https://"),
+    ("{name: a, allowed_hosts: ['u:hunter2@x']}", "allowed_hosts[0]", "without path, query or user name"),
     ("{name: a, allowed_hosts: ['a.*.b']}", "allowed_hosts[0]", "expected a host such as"),
     ("{name: a, allowed_hosts: ['']}", "allowed_hosts[0]", "expected a host such as"),
     ("{name: a, allowed_hosts: ['x:99999']}", "allowed_hosts[0]", "expected a host such as"),
@@ -66,7 +69,7 @@ const PLUGIN: &[(&str, &str, &str)] = &[
     ("{name: a, alowed_hosts: []}", "alowed_hosts", "did you mean `allowed_hosts`?"),
 ];
 
-const ISSUER: &[(&str, &str, &str)] = &[
+const ISSUER: &[Row] = &[
     ("eab: false", "ca_dir_url", "required, but missing"),
     ("ca_dir_url: ''", "ca_dir_url", "must not be empty"),
     ("ca_dir_url: not a url", "ca_dir_url", "expected a URL such as"),
@@ -94,7 +97,7 @@ const ISSUER: &[(&str, &str, &str)] = &[
     ("text", "", "expected a map of keys"),
 ];
 
-const VAULT: &[(&str, &str, &str)] = &[
+const VAULT: &[Row] = &[
     ("{}", "url", "required, but missing"),
     ("url: http://vault:8200", "url", "plain http is allowed to loopback hosts only"),
     ("{}", "role_id", "required, but missing"),
@@ -117,7 +120,7 @@ const VAULT: &[(&str, &str, &str)] = &[
     ("path: x", "path", "it belongs in `storage.embedded`"),
 ];
 
-const ELSEWHERE: &[(&str, &str, &str)] = &[
+const ELSEWHERE: &[Row] = &[
     ("comon: {}", "comon", "did you mean `common`?"),
     ("common: 3", "common", "expected a map of keys"),
     ("issuer: []", "issuer", "expected a map of keys, got a list"),
@@ -144,7 +147,7 @@ fn cases() -> Vec<(String, String, &'static str)> {
             format!("{section}\n{}{wrong}\n", " ".repeat(depth))
         }
     };
-    let sections: [(&str, &str, &[(&str, &str, &'static str)]); 4] = [
+    let sections: [(&str, &str, &[Row]); 4] = [
         ("common:", "common", COMMON),
         ("common:\n  plugins:\n    -", "common.plugins[0]", PLUGIN),
         ("issuer:\n  le:", "issuer.le", ISSUER),

@@ -1,0 +1,70 @@
+//! What Route 53's error codes mean for the host.
+//! Reference: <https://docs.aws.amazon.com/Route53/latest/APIReference/CommonErrors.html>
+
+use acme_manager_plugin::{Error, ErrorKind};
+use aws_sdk_route53::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// A failed operation as an error of the fitting kind.
+pub(crate) fn failed<E>(operation: &str, error: &SdkError<E>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let SdkError::ServiceError(service) = error else {
+        return unanswered(operation, &DisplayErrorContext(error).to_string());
+    };
+    let status = service.raw().status().as_u16();
+    let retry_after = service.raw().headers().get("retry-after").and_then(|value| value.trim().parse().ok());
+    let code = service.err().code().unwrap_or("no code");
+    let message = service.err().message().unwrap_or("no message");
+    let text = format!("{operation} answered {status}: {code}: {message}");
+    let error = match kind(code, message) {
+        Some(kind) => Error::new(kind, text),
+        None => Error::from_status(status, text),
+    };
+    error.retry_after(retry_after)
+}
+
+/// A request that this plugin put together wrongly.
+pub(crate) fn incomplete(error: BuildError) -> Error {
+    Error::other(format!("the request is not complete: {error}"))
+}
+
+/// The kind, where the status alone would mislead: almost all of these come with status 400.
+fn kind(code: &str, message: &str) -> Option<ErrorKind> {
+    let kind = match code {
+        "PriorRequestNotComplete" => ErrorKind::Conflict,
+        // A set that changed between reading and writing.
+        "InvalidChangeBatch" if ["not found", "do not match"].iter().any(|part| message.contains(part)) => {
+            ErrorKind::Conflict
+        }
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => {
+            ErrorKind::RateLimited
+        }
+        "NoSuchHostedZone" => ErrorKind::ZoneNotFound,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "IncompleteSignature"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => ErrorKind::Unauthorized,
+        "InternalError" | "InternalFailure" | "ServiceUnavailable" => ErrorKind::Unavailable,
+        _ => return None,
+    };
+    Some(kind)
+}
+
+/// No answer, or one that is not Route 53's.
+fn unanswered(operation: &str, detail: &str) -> Error {
+    let text = format!("{operation} had no usable answer: {detail}");
+    // The names of `wasi:http` error codes.
+    if ["HttpRequestDenied", "DestinationIpProhibited"].iter().any(|code| detail.contains(code)) {
+        return Error::config(format!("{text}; grant the server with allowed_hosts or allowed_cidrs"));
+    }
+    Error::unavailable(text)
+}
