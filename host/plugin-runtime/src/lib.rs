@@ -1,1 +1,44 @@
-//! stub
+//! Loads, limits and calls the WASI components that acme-manager uses as DNS providers.
+//!
+//! An [`Engine`] compiles components and owns what all of them share: the instance pool, the epoch clock and the
+//! functions offered to guests. [`Engine::load`] turns [`PluginSettings`] into a [`Plugin`], whose methods are the
+//! functions of the world `dns-provider` (`wit/dns-provider.wit`). Every call runs in a store of its own, under fuel,
+//! an epoch deadline, a wall-clock timeout and a sum of memory, and the store is thrown away afterwards.
+//!
+//! What a plugin can reach is exactly what its settings say: its own environment, and over HTTP the hosts in
+//! [`Grants`], at addresses that [`grants`](Grants) permit. This crate must never read the process environment, follow
+//! a redirect, or let the value of a secret into a log line, an error or a trace. It knows nothing of ACME, of
+//! configuration files or of serving HTTP.
+
+mod address;
+mod bindings;
+mod call;
+mod description;
+mod digest;
+mod engine;
+mod error;
+mod grants;
+mod guest_log;
+mod http;
+mod inspect;
+mod limiter;
+mod limits;
+mod load;
+mod plugin;
+mod redact;
+mod state;
+#[cfg(test)]
+mod testing;
+mod world;
+
+pub use call::{CallReport, Function, Observer, Outcome};
+pub use description::{Description, EnvironmentKey, TxtRecord};
+pub use digest::{DigestParseError, PluginDigest};
+pub use engine::{Engine, EngineError, EngineSettings};
+pub use error::{CallError, ErrorKind};
+pub use grants::{Grants, HostGrant, HostGrantError};
+pub use http::Resolver;
+pub use inspect::Inspection;
+pub use limits::Limits;
+pub use load::{LoadError, Origin, PluginSettings};
+pub use plugin::Plugin;

@@ -1,0 +1,377 @@
+//! One call of one function: wait for a slot, make a store, run the guest under three clocks, sort out how it ended,
+//! report it, throw the store away.
+//!
+//! Fuel meets guests that compute too much and gives the same verdict on every machine; epochs make a guest that
+//! computes give way and stop it when the timer cannot; the timer ends a guest that waits, which costs neither.
+
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures::FutureExt;
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, timeout_at},
+};
+use wasmtime::{
+    PoolConcurrencyLimitError, Store, Trap, UpdateDeadline,
+    component::{ComponentNamedList, Lift, Lower, ResourceTableError},
+};
+use wasmtime_wasi::I32Exit;
+
+use crate::{
+    digest::PluginDigest,
+    error::CallError,
+    guest_log::{GuestLog, escape},
+    http::Outbound,
+    plugin::Sandbox,
+    state::State,
+};
+
+/// Resource handles of the guest, and what one host call may copy out of it.
+const MAX_HANDLES: usize = 4096;
+const MAX_COPY_BYTES: usize = 4 << 20;
+/// How long after the deadline a guest that computes is interrupted. The timer has its turn before, because it can
+/// tell a time-out from a trap.
+const GRACE: Duration = Duration::from_millis(100);
+/// A trap's description, in errors.
+const MAX_DETAIL_BYTES: usize = 2048;
+
+/// The functions of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the contract documents them")]
+pub enum Function {
+    Describe,
+    Check,
+    Present,
+    Cleanup,
+    Ready,
+}
+
+/// How a call ended, for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The plugin did what it was asked.
+    Ok,
+    /// The plugin said no.
+    Refused,
+    /// The call took too long.
+    Timeout,
+    /// A limit other than time was reached.
+    Limit,
+    /// There was no free slot.
+    Overloaded,
+    /// The plugin broke: a trap, an exit, an unusable answer.
+    Broken,
+    /// The host broke.
+    Host,
+}
+
+/// What one call was and cost.
+#[derive(Debug, Clone)]
+pub struct CallReport {
+    /// The plugin's name.
+    pub plugin: Arc<str>,
+    /// The component.
+    pub digest: PluginDigest,
+    /// The function that was called.
+    pub function: Function,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The time spent waiting for a slot.
+    pub waited: Duration,
+    /// The time from the slot to the end.
+    pub wall: Duration,
+    /// The fuel used.
+    pub fuel: u64,
+    /// The most linear memory held at once.
+    pub peak_memory_bytes: usize,
+    /// The HTTP requests sent or refused.
+    pub requests: u32,
+    /// The log lines beyond the limit.
+    pub dropped_log_lines: u64,
+}
+
+/// Told of every call when it is over; must not block.
+pub type Observer = Arc<dyn Fn(&CallReport) + Send + Sync>;
+
+impl Function {
+    /// All of them, in the order of the contract.
+    pub const ALL: [Self; 5] = [Self::Describe, Self::Check, Self::Present, Self::Cleanup, Self::Ready];
+
+    /// The name in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Check => "check",
+            Self::Present => "present",
+            Self::Cleanup => "cleanup",
+            Self::Ready => "ready",
+        }
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Outcome {
+    /// A word for a metric's label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::Limit => "limit",
+            Self::Overloaded => "overloaded",
+            Self::Broken => "broken",
+            Self::Host => "host",
+        }
+    }
+
+    fn of<T>(result: &Result<T, CallError>) -> Self {
+        match result {
+            Ok(_) => Self::Ok,
+            Err(CallError::Refused { .. }) => Self::Refused,
+            Err(CallError::Timeout { .. }) => Self::Timeout,
+            Err(CallError::OutOfFuel { .. } | CallError::OutOfMemory { .. } | CallError::OutOfBounds { .. }) => {
+                Self::Limit
+            }
+            Err(CallError::Overloaded { .. }) => Self::Overloaded,
+            Err(CallError::Panicked { .. } | CallError::Exited { .. } | CallError::BadReturn { .. }) => Self::Broken,
+            Err(CallError::Host { .. }) => Self::Host,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Sandbox {
+    /// Calls `function` and lets `accept` make of its answer what the caller wants.
+    pub(crate) async fn call<P, R, T>(
+        &self,
+        function: Function,
+        params: P,
+        accept: impl FnOnce(R, &State) -> Result<T, CallError>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let asked = Instant::now();
+        let deadline = asked + self.limits.timeout;
+        let slots = match self.admit(deadline).await {
+            Ok(slots) => slots,
+            Err(error) => {
+                let report = self.report(function, Outcome::Overloaded, asked.elapsed());
+                self.observe(&report);
+                return Err(error);
+            }
+        };
+        let started = Instant::now();
+        let mut report = self.report(function, Outcome::Ok, started - asked);
+        let mut store = self.store(function, deadline);
+        // A panic of the host (a defect, in a host function or in the engine) costs this call, not the process; the
+        // store it may have left in disorder is dropped below.
+        let run = async {
+            let ended = timeout_at(deadline, self.run::<P, R>(&mut store, function, params)).await;
+            store.data().log.finish();
+            ended
+        };
+        let ended = AssertUnwindSafe(run).catch_unwind().await;
+        let result = match ended {
+            Ok(Ok(Ok(answer))) => accept(answer, store.data()),
+            Ok(Ok(Err(error))) => Err(self.classify(&error, store.data())),
+            Ok(Err(_elapsed)) => Err(self.timeout(store.data())),
+            Err(panic) => Err(self.host_failure(&panic_text(panic.as_ref()))),
+        };
+        report.outcome = Outcome::of(&result);
+        report.wall = started.elapsed();
+        report.fuel = self.limits.fuel - store.get_fuel().unwrap_or(self.limits.fuel).min(self.limits.fuel);
+        report.peak_memory_bytes = store.data().limiter.peak;
+        report.requests = store.data().outbound.requests;
+        report.dropped_log_lines = store.data().log.dropped_lines();
+        drop(store);
+        drop(slots);
+        self.observe(&report);
+        result
+    }
+
+    async fn run<P, R>(&self, store: &mut Store<State>, function: Function, params: P) -> wasmtime::Result<R>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        // Instantiation runs guest code as well, hence inside all limits.
+        let instance = self.linked.instance.instantiate_async(&mut *store).await?;
+        let function = instance.get_typed_func::<P, R>(&mut *store, self.linked.export(function))?;
+        function.call_async(store, params).await
+    }
+
+    /// Waits for a slot of the plugin and one of the engine, in this order, so that a plugin that is called too often
+    /// queues before its own door.
+    async fn admit(&self, deadline: Instant) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), CallError> {
+        let own = match self.permits.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waiting = Waiting::join(self)
+                    .ok_or_else(|| self.overloaded(format!("{} calls wait already", self.limits.max_waiting)))?;
+                self.wait(&self.permits, deadline).await?
+            }
+        };
+        let global = match self.engine.0.slots.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => self.wait(&self.engine.0.slots, deadline).await?,
+        };
+        Ok((own, global))
+    }
+
+    async fn wait<'a>(
+        &self,
+        slots: &'a tokio::sync::Semaphore,
+        deadline: Instant,
+    ) -> Result<SemaphorePermit<'a>, CallError> {
+        match timeout_at(deadline, slots.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_closed)) => Err(self.host_failure("the slots are closed")),
+            Err(_elapsed) => {
+                Err(self.overloaded(format!("none became free within {} s", self.limits.timeout.as_secs_f64())))
+            }
+        }
+    }
+
+    fn store(&self, function: Function, deadline: Instant) -> Store<State> {
+        let log = Arc::new(GuestLog::new(self.name.clone(), function.as_str(), self.redactor.clone(), &self.limits));
+        let outbound = Outbound::new(self.network.clone(), deadline);
+        let state = State::new(&self.environment(), &self.limits, log, outbound, deadline);
+        let mut store = Store::new(&self.engine.0.wasm, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_fuel(self.limits.fuel).expect("the engine counts fuel");
+        store.set_max_component_handles(MAX_HANDLES);
+        store.set_hostcall_fuel(MAX_COPY_BYTES);
+        store.set_epoch_deadline(1);
+        let hard = deadline + GRACE;
+        store.epoch_deadline_callback(move |_| {
+            if Instant::now() >= hard {
+                return Ok(UpdateDeadline::Interrupt);
+            }
+            // tokio puts a task that yields by itself behind the others; the engine's own way of yielding does not.
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+
+    /// Whose fault it was, and how to say it.
+    fn classify(&self, error: &wasmtime::Error, state: &State) -> CallError {
+        let plugin = self.name.clone();
+        if state.limiter.refused {
+            return CallError::OutOfMemory { plugin, limit_bytes: self.limits.memory_bytes };
+        }
+        if let Some(I32Exit(status)) = error.downcast_ref() {
+            return CallError::Exited { plugin, status: *status };
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return self.overloaded("the instance pool of the server is used up".into());
+        }
+        let text = self.clean(&format!("{:#}", error.root_cause()));
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => CallError::OutOfFuel { plugin, limit: self.limits.fuel },
+            Some(Trap::Interrupt) => self.timeout(state),
+            Some(Trap::StringOutOfBounds | Trap::ListOutOfBounds | Trap::InvalidChar) => {
+                CallError::BadReturn { plugin, detail: text }
+            }
+            Some(_) => {
+                let backtrace = self.clean(&format!("{error:?}"));
+                tracing::debug!(target: "plugin", plugin = &*self.name, backtrace, "trap");
+                let detail = match state.log.last_words() {
+                    Some(words) => format!("{words} ({text})"),
+                    None => text,
+                };
+                CallError::Panicked { plugin, detail }
+            }
+            None if is_bound(error, &text) => CallError::OutOfBounds { plugin, detail: text },
+            None => CallError::BadReturn { plugin, detail: text },
+        }
+    }
+
+    fn timeout(&self, state: &State) -> CallError {
+        let (plugin, limit) = (self.name.clone(), self.limits.timeout);
+        CallError::Timeout { plugin, limit, denied: state.outbound.denied() }
+    }
+
+    fn overloaded(&self, detail: String) -> CallError {
+        CallError::Overloaded { plugin: self.name.clone(), detail }
+    }
+
+    fn host_failure(&self, detail: &str) -> CallError {
+        let detail = self.clean(detail);
+        tracing::error!(plugin = &*self.name, detail, "the plugin runtime failed");
+        CallError::Host { plugin: self.name.clone(), detail }
+    }
+
+    /// A text without secrets and control characters, of bounded length.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        escape(&self.redactor.redact_start(text, MAX_DETAIL_BYTES))
+    }
+
+    fn report(&self, function: Function, outcome: Outcome, waited: Duration) -> CallReport {
+        CallReport {
+            plugin: self.name.clone(),
+            digest: self.digest,
+            function,
+            outcome,
+            waited,
+            wall: Duration::ZERO,
+            fuel: 0,
+            peak_memory_bytes: 0,
+            requests: 0,
+            dropped_log_lines: 0,
+        }
+    }
+
+    fn observe(&self, report: &CallReport) {
+        if let Some(observer) = &self.observer {
+            observer(report);
+        }
+    }
+}
+
+/// Whether a bound between host and guest was exceeded. The engine's own ones have no type outside of it.
+fn is_bound(error: &wasmtime::Error, text: &str) -> bool {
+    matches!(error.downcast_ref(), Some(ResourceTableError::Full))
+        || error.is::<wasmtime_wasi_http::FieldMapError>()
+        || ["fuel allocated for hostcalls", "resource table", "handles", "limit", "too large", "max size"]
+            .iter()
+            .any(|word| text.contains(word))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_owned()
+}
+
+/// A place in the plugin's queue.
+struct Waiting<'a>(&'a Sandbox);
+
+impl<'a> Waiting<'a> {
+    fn join(sandbox: &'a Sandbox) -> Option<Self> {
+        let before = sandbox.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = Self(sandbox);
+        (before < sandbox.limits.max_waiting).then_some(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,148 @@
+//! What passes between host and plugin, as this crate's own types.
+
+use std::time::Duration;
+
+use crate::bindings::types;
+
+/// One TXT value to create or remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TxtRecord {
+    /// The zone that holds the record: lower case, no trailing dot; empty when the host could not look it up.
+    pub zone: String,
+    /// The full name: lower case, no trailing dot, CNAMEs already followed.
+    pub name: String,
+    /// The text, unquoted.
+    pub value: String,
+    /// The time to live in seconds; 0 means the provider's default.
+    pub ttl: u32,
+}
+
+/// One environment variable that a provider reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentKey {
+    /// The name under which the plugin reads it.
+    pub name: String,
+    /// Other names that mean the same, most preferred first.
+    pub aliases: Vec<String>,
+    /// Whether the provider cannot work without it.
+    pub required: bool,
+    /// Whether the value must never be seen.
+    pub secret: bool,
+    /// Whether the value is the base URL of the provider's API.
+    pub endpoint: bool,
+    /// The value used when the key is not set.
+    pub default: Option<String>,
+    /// One line of help.
+    pub help: String,
+}
+
+/// What a provider says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The name under which issuers refer to the provider.
+    pub name: String,
+    /// The provider's own version.
+    pub version: String,
+    /// Where its documentation is.
+    pub homepage: String,
+    /// Every environment variable it reads.
+    pub environment: Vec<EnvironmentKey>,
+    /// The hosts it talks to, in the grammar of [`HostGrant`](crate::HostGrant).
+    pub hosts: Vec<String>,
+    /// The time to live that it gives records unless asked for another, in seconds.
+    pub default_ttl: u32,
+    /// How long a change may take until all of the vendor's name servers show it.
+    pub propagation_timeout: Duration,
+    /// How often to look.
+    pub propagation_interval: Duration,
+    /// Whether two TXT values can live at one name.
+    pub multiple_values: bool,
+    /// Whether [`Plugin::ready`](crate::Plugin::ready) is meaningful.
+    pub reports_ready: bool,
+}
+
+/// Bounds of what is kept of a description; far above any honest one.
+const MAX_KEYS: usize = 128;
+const MAX_HOSTS: usize = 128;
+const MAX_TEXT_BYTES: usize = 4096;
+
+impl Description {
+    /// Takes over a guest's description, or says what is wrong with it.
+    pub(crate) fn accept(raw: types::Description) -> Result<Self, String> {
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if raw.name.is_empty() || raw.name.len() > 64 || !raw.name.chars().all(is_name) {
+            return Err(format!("its name {:?} is not made of a-z, 0-9 and `-`", cut(&raw.name)));
+        }
+        if raw.environment.len() > MAX_KEYS {
+            return Err(format!("it names {} environment keys, more than {MAX_KEYS}", raw.environment.len()));
+        }
+        if raw.hosts.len() > MAX_HOSTS {
+            return Err(format!("it names {} hosts, more than {MAX_HOSTS}", raw.hosts.len()));
+        }
+        let environment = raw.environment.into_iter().map(EnvironmentKey::accept).collect::<Result<_, _>>()?;
+        let texts = [&raw.version, &raw.homepage].into_iter().chain(&raw.hosts);
+        if let Some(long) = texts.into_iter().find(|text| text.len() > MAX_TEXT_BYTES) {
+            return Err(format!("it contains a text of {} bytes", long.len()));
+        }
+        Ok(Self {
+            name: raw.name,
+            version: raw.version,
+            homepage: raw.homepage,
+            environment,
+            hosts: raw.hosts,
+            default_ttl: raw.default_ttl,
+            propagation_timeout: Duration::from_secs(raw.propagation_timeout.into()),
+            propagation_interval: Duration::from_secs(raw.propagation_interval.into()),
+            multiple_values: raw.multiple_values,
+            reports_ready: raw.reports_ready,
+        })
+    }
+
+    /// Applies `f` to every text that people get to read.
+    pub(crate) fn map_texts(mut self, f: impl Fn(&str) -> String) -> Self {
+        let texts = [&mut self.version, &mut self.homepage].into_iter().chain(&mut self.hosts);
+        let keys = self.environment.iter_mut().flat_map(|key| [Some(&mut key.help), key.default.as_mut()]);
+        for text in texts.chain(keys.flatten()) {
+            *text = f(text);
+        }
+        self
+    }
+}
+
+impl EnvironmentKey {
+    fn accept(raw: types::EnvironmentKey) -> Result<Self, String> {
+        for name in std::iter::once(&raw.name).chain(&raw.aliases) {
+            if !is_environment_name(name) {
+                return Err(format!("its environment key {:?} is not made of A-Z, a-z, 0-9 and `_`", cut(name)));
+            }
+        }
+        if raw.aliases.len() > MAX_KEYS || raw.help.len() > MAX_TEXT_BYTES {
+            return Err(format!("its environment key {} has more aliases or help than is kept", raw.name));
+        }
+        Ok(Self {
+            name: raw.name,
+            aliases: raw.aliases,
+            required: raw.required,
+            secret: raw.secret,
+            endpoint: raw.endpoint,
+            default: raw.default,
+            help: raw.help,
+        })
+    }
+}
+
+/// Whether `name` can name an environment variable.
+pub(crate) fn is_environment_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 128 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+impl From<&TxtRecord> for types::TxtRecord {
+    fn from(record: &TxtRecord) -> Self {
+        let TxtRecord { zone, name, value, ttl } = record.clone();
+        Self { zone, name, value, ttl }
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
+}

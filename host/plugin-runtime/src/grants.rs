@@ -1,0 +1,219 @@
+//! Where a plugin may send requests. Two questions are asked of every request: does a host grant match scheme, name
+//! and port, and may the address that the name resolved to be reached. Both default to no.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    str::FromStr,
+};
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use crate::address::{canonical, special_purpose};
+
+/// What a plugin may reach over HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// The hosts, `allowed_hosts` in the configuration.
+    pub hosts: Vec<HostGrant>,
+    /// Address ranges that may be reached although they are private, loopback or otherwise special: `allowed_cidrs`.
+    pub cidrs: Vec<IpNet>,
+}
+
+/// Permission to talk to one host, or to all hosts below one domain.
+///
+/// Written as `api.example.com` (HTTPS, port 443), `api.example.com:8443`, `*.example.com` (every host below, not
+/// `example.com` itself), `https://host[:port]` or `http://host[:port]`. Plain HTTP needs the explicit `http://`,
+/// because API tokens travel in the requests. A host may be an address; it is then granted as such, special purpose
+/// or not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostGrant {
+    scheme: Scheme,
+    host: Pattern,
+    port: u16,
+    any_address: bool,
+}
+
+/// Why a text is not a host grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a host that can be allowed: {reason}")]
+pub struct HostGrantError {
+    text: String,
+    reason: &'static str,
+}
+
+/// The two schemes of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Scheme {
+    Https,
+    Http,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Pattern {
+    Exact(Host<String>),
+    /// The part after `*`, beginning with a dot.
+    Below(String),
+}
+
+impl Scheme {
+    pub(crate) fn default_port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http => 80,
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// What a matching host grant says about addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Public addresses and those in `cidrs`.
+    Public,
+    /// Wherever the name leads.
+    Anywhere,
+}
+
+impl Grants {
+    /// Whether a request to this host and port is granted, and how far.
+    pub(crate) fn permit(&self, scheme: Scheme, host: &Host<String>, port: u16) -> Option<Reach> {
+        let mut matching = self.hosts.iter().filter(|grant| grant.matches(scheme, host, port)).peekable();
+        matching.peek()?;
+        Some(if matching.any(|grant| grant.any_address) { Reach::Anywhere } else { Reach::Public })
+    }
+
+    /// Why `address` must not be connected to under `reach`; `None` when it may.
+    pub(crate) fn prohibits(&self, address: IpAddr, reach: Reach) -> Option<&'static str> {
+        let reason = special_purpose(address)?;
+        let inner = canonical(address);
+        let granted = match reach {
+            Reach::Anywhere => !is_no_host(inner),
+            Reach::Public => self.cidrs.iter().any(|net| net.contains(&inner) || net.contains(&address)),
+        };
+        (!granted).then_some(reason)
+    }
+}
+
+/// Addresses at which no single host answers, so that nobody can mean them.
+fn is_no_host(address: IpAddr) -> bool {
+    address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+impl HostGrant {
+    /// The grant for exactly the origin of an endpoint URL that the operator set, whatever address it has. `None` when
+    /// the URL is neither HTTP nor HTTPS or has no host.
+    pub fn origin(url: &Url) -> Option<Self> {
+        let scheme = match url.scheme() {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            _ => return None,
+        };
+        let host = Pattern::Exact(normal(url.host()?.to_owned()));
+        Some(Self { scheme, host, port: url.port().unwrap_or(scheme.default_port()), any_address: true })
+    }
+
+    fn matches(&self, scheme: Scheme, host: &Host<String>, port: u16) -> bool {
+        self.scheme == scheme
+            && self.port == port
+            && match (&self.host, host) {
+                (Pattern::Exact(own), host) => own == host,
+                (Pattern::Below(suffix), Host::Domain(name)) => name.len() > suffix.len() && name.ends_with(suffix),
+                (Pattern::Below(_), _) => false,
+            }
+    }
+}
+
+/// Reads a host as it stands in a request or a grant; names become lower-case ASCII, odd spellings of addresses
+/// (`0x7f.1`, `2130706433`) become addresses. `None` when it is neither.
+pub(crate) fn parse_host(text: &str) -> Option<Host<String>> {
+    Host::parse(text).ok().map(normal).filter(|host| !matches!(host, Host::Domain(name) if name.is_empty()))
+}
+
+/// `example.com.` and `example.com` are the same host.
+fn normal(host: Host<String>) -> Host<String> {
+    match host {
+        Host::Domain(name) => Host::Domain(name.strip_suffix('.').map(str::to_owned).unwrap_or(name)),
+        address => address,
+    }
+}
+
+impl FromStr for HostGrant {
+    type Err = HostGrantError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(text.trim()).map_err(|reason| HostGrantError { text: text.trim().to_owned(), reason })
+    }
+}
+
+fn parse(text: &str) -> Result<HostGrant, &'static str> {
+    let (scheme, rest) = match text.split_once("://") {
+        None => (Scheme::Https, text),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
+        Some(_) => return Err("the scheme must be https:// or http://"),
+    };
+    // A trailing slash is what browsers append when an address is copied.
+    let rest = rest.strip_suffix('/').filter(|_| text.contains("://")).unwrap_or(rest);
+    if rest.contains(['/', '?', '#']) {
+        return Err("a grant covers a whole host: leave out the path");
+    }
+    if rest.contains('@') {
+        return Err("leave out the user name");
+    }
+    let (host, port) = split_port(rest)?;
+    let port = port.unwrap_or(scheme.default_port());
+    if let Some(below) = host.strip_prefix("*.") {
+        let Some(Host::Domain(name)) = parse_host(below) else {
+            return Err("after `*.` comes a domain name");
+        };
+        if below.contains('*') || !name.contains('.') {
+            return Err("`*.` must be followed by at least two labels, for example `*.example.com`");
+        }
+        return Ok(HostGrant { scheme, host: Pattern::Below(format!(".{name}")), port, any_address: false });
+    }
+    if host.contains('*') {
+        return Err("`*` stands only at the beginning and for whole labels: `*.example.com`");
+    }
+    let host = parse_host(host).ok_or("it is no host name and no address")?;
+    let any_address = !matches!(host, Host::Domain(_));
+    Ok(HostGrant { scheme, host: Pattern::Exact(host), port, any_address })
+}
+
+fn split_port(text: &str) -> Result<(&str, Option<u16>), &'static str> {
+    let end_of_host = if text.starts_with('[') { text.find(']').ok_or("`]` is missing")? } else { 0 };
+    let Some(colon) = text[end_of_host..].find(':').map(|at| at + end_of_host) else {
+        return Ok((text, None));
+    };
+    let digits = &text[colon + 1..];
+    if digits.contains(':') {
+        return Err("an IPv6 address is written in brackets: `[2001:db8::1]:8443`");
+    }
+    match digits.parse::<u16>() {
+        Ok(port) if port > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Ok((&text[..colon], Some(port))),
+        _ => Err("the port must be a number from 1 to 65535"),
+    }
+}
+
+impl fmt::Display for HostGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scheme == Scheme::Http {
+            f.write_str("http://")?;
+        }
+        match &self.host {
+            Pattern::Exact(host) => write!(f, "{host}")?,
+            Pattern::Below(suffix) => write!(f, "*{suffix}")?,
+        }
+        if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn grants(hosts: &[&str], cidrs: &[&str]) -> Grants {
+    Grants {
+        hosts: hosts.iter().map(|text| text.parse().expect("a grant")).collect(),
+        cidrs: cidrs.iter().map(|text| text.parse().expect("a network")).collect(),
+    }
+}
+
+fn permits(grants: &Grants, url: &str) -> bool {
+    let url = Url::parse(url).expect("a URL");
+    let scheme = if url.scheme() == "http" { Scheme::Http } else { Scheme::Https };
+    let host = parse_host(url.host_str().expect("a host")).expect("a host");
+    grants.permit(scheme, &host, url.port_or_known_default().expect("a port")).is_some()
+}
+
+#[test]
+fn a_grant_covers_what_it_says_and_nothing_beside() {
+    let table: &[(&str, &[&str], &[&str])] = &[
+        (
+            "api.example.com",
+            &["https://api.example.com", "https://API.example.COM:443/x?y", "https://api.example.com./"],
+            &[
+                "http://api.example.com",
+                "https://api.example.com:8443",
+                "https://example.com",
+                "https://x.api.example.com",
+                "https://api.example.com.evil.test",
+                "https://evilapi.example.com",
+            ],
+        ),
+        (
+            "api.example.com:8443",
+            &["https://api.example.com:8443"],
+            &["https://api.example.com", "http://api.example.com:8443"],
+        ),
+        (
+            "*.example.com",
+            &["https://a.example.com", "https://a.b.example.com"],
+            &["https://example.com", "https://aexample.com", "http://a.example.com", "https://a.example.com:444"],
+        ),
+        (
+            "http://ns.example.com:8081",
+            &["http://ns.example.com:8081"],
+            &["https://ns.example.com:8081", "http://ns.example.com"],
+        ),
+        ("http://ns.example.com", &["http://ns.example.com:80"], &["https://ns.example.com"]),
+        ("https://ns.example.com/", &["https://ns.example.com"], &["http://ns.example.com"]),
+        ("[2001:db8::1]:8443", &["https://[2001:0db8::0:1]:8443"], &["https://[2001:db8::2]:8443"]),
+        (
+            "127.0.0.1:8443",
+            &["https://127.0.0.1:8443", "https://0x7f.1:8443", "https://2130706433:8443"],
+            &["https://127.0.0.2:8443"],
+        ),
+        ("bücher.example.com", &["https://xn--bcher-kva.example.com"], &["https://bucher.example.com"]),
+    ];
+    for (grant, inside, outside) in table {
+        let grants = grants(&[grant], &[]);
+        for url in *inside {
+            assert!(permits(&grants, url), "{grant} covers {url}");
+        }
+        for url in *outside {
+            assert!(!permits(&grants, url), "{grant} does not cover {url}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_granted_by_default() {
+    assert!(!permits(&Grants::default(), "https://example.com"));
+    assert!(Grants::default().prohibits("127.0.0.1".parse().expect("an address"), Reach::Public).is_some());
+}
+
+#[test]
+fn bad_grants_say_why() {
+    for (text, reason) in [
+        ("", "no host name"),
+        ("*", "whole labels"),
+        ("*example.com", "whole labels"),
+        ("a.*.example.com", "whole labels"),
+        ("*.", "domain name"),
+        ("*.com", "two labels"),
+        ("*.*.com", "two labels"),
+        ("*.127.0.0.1", "domain name"),
+        ("api.example.com/v1", "leave out the path"),
+        ("https://api.example.com/v1", "leave out the path"),
+        ("api.example.com?x", "leave out the path"),
+        ("ftp://api.example.com", "scheme"),
+        ("user@api.example.com", "user name"),
+        ("api.example.com:", "port"),
+        ("api.example.com:0", "port"),
+        ("api.example.com:+1", "port"),
+        ("api.example.com:65536", "port"),
+        ("2001:db8::1", "brackets"),
+        ("[2001:db8::1", "missing"),
+        ("a b", "no host name"),
+    ] {
+        let error = text.parse::<HostGrant>().expect_err(text).to_string();
+        assert!(error.contains(reason), "{text}: {error}");
+    }
+}
+
+#[test]
+fn an_origin_includes_private_addresses_and_only_them_beyond_the_public() {
+    let url = Url::parse("http://pdns.internal:8081/api/v1").expect("a URL");
+    let origin = HostGrant::origin(&url).expect("a grant");
+    assert_eq!(origin.to_string(), "http://pdns.internal:8081");
+    let grants = Grants { hosts: vec![origin], cidrs: Vec::new() };
+    let host = parse_host("pdns.internal").expect("a host");
+    assert_eq!(grants.permit(Scheme::Http, &host, 8081), Some(Reach::Anywhere));
+    assert_eq!(grants.permit(Scheme::Https, &host, 8081), None);
+    assert_eq!(grants.permit(Scheme::Http, &host, 80), None);
+    for (address, prohibited) in
+        [("10.0.0.1", false), ("127.0.0.1", false), ("0.0.0.0", true), ("224.0.0.1", true), ("ff02::1", true)]
+    {
+        let address = address.parse().expect("an address");
+        assert_eq!(grants.prohibits(address, Reach::Anywhere).is_some(), prohibited, "{address}");
+    }
+    assert_eq!(HostGrant::origin(&Url::parse("unix:/run/x").expect("a URL")), None);
+}
+
+#[test]
+fn cidrs_open_exactly_their_range() {
+    let grants = grants(&["api.example.com"], &["10.1.0.0/16", "fd12::/16"]);
+    for (address, prohibited) in [
+        ("10.1.2.3", false),
+        ("::ffff:10.1.2.3", false),
+        ("64:ff9b::10.1.2.3", false),
+        ("10.2.0.1", true),
+        ("127.0.0.1", true),
+        ("fd12::1", false),
+        ("fd13::1", true),
+        ("8.8.8.8", false),
+    ] {
+        let address = address.parse().expect("an address");
+        assert_eq!(grants.prohibits(address, Reach::Public).is_some(), prohibited, "{address}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics_and_display_parses_back(text in "(https?://)?(\\*\\.)?[a-zA-Z0-9.:\\[\\]*/@-]{0,24}(:[0-9]{0,6})?") {
+        if let Ok(grant) = text.parse::<HostGrant>() {
+            prop_assert_eq!(grant.to_string().parse::<HostGrant>().expect("what was displayed parses"), grant);
+        }
+    }
+}

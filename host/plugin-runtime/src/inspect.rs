@@ -1,0 +1,82 @@
+//! Looks into a component without trusting it with anything.
+
+use wasmtime::component::types::ComponentItem;
+
+use crate::{
+    description::Description,
+    digest::PluginDigest,
+    engine::Engine,
+    error::CallError,
+    load::{Compiled, LoadError, Origin, PluginSettings, Source, blocking},
+    plugin::Sandbox,
+    world,
+};
+
+/// What a component is.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The digest: the value of `checksum` in the configuration.
+    pub digest: PluginDigest,
+    /// The size in bytes.
+    pub size: u64,
+    /// The interfaces that it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+    /// What keeps it from being a DNS provider for this host; `None` when it is one.
+    pub difference: Option<String>,
+    /// What it says of itself, with an empty environment and no grants; `None` when it is no DNS provider.
+    pub description: Option<Result<Description, CallError>>,
+    /// Things worth knowing about its imports.
+    pub notes: Vec<String>,
+}
+
+impl Engine {
+    /// Inspects a component. An error means that it is no component at all; one for another world is a finding.
+    pub async fn inspect(&self, bytes: Vec<u8>) -> Result<Inspection, LoadError> {
+        let engine = self.clone();
+        let (mut inspection, compiled) = blocking(move || engine.look_into(bytes)).await?;
+        if let Some(compiled) = compiled {
+            let origin = Origin::Bundled { bytes: &[], digest: inspection.digest };
+            let sandbox = Sandbox::new(self, compiled, PluginSettings::new("inspected", origin));
+            inspection.description = Some(sandbox.describe().await);
+        }
+        Ok(inspection)
+    }
+
+    fn look_into(&self, bytes: Vec<u8>) -> Result<(Inspection, Option<Compiled>), LoadError> {
+        let source = Source::unchecked("the input".into(), bytes)?;
+        let component = self.component(&source)?;
+        let ty = component.component_type();
+        let imports: Vec<String> = ty.imports(&self.0.wasm).map(|(name, _)| name.to_owned()).collect();
+        let exports = ty.exports(&self.0.wasm).flat_map(|(name, item)| match item.ty {
+            ComponentItem::ComponentInstance(instance) => {
+                let functions = instance.exports(&self.0.wasm);
+                functions
+                    .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+                    .map(|(function, _)| format!("{name}#{function}"))
+                    .collect::<Vec<_>>()
+            }
+            _ => vec![name.to_owned()],
+        });
+        let exports = exports.collect();
+        let (digest, size) = (source.digest, source.bytes.len() as u64);
+        let fit = world::compare(&self.0.wasm, &component).and_then(|()| world::link(&self.0.linker, &component));
+        let (difference, compiled) = match fit {
+            Ok(linked) => (None, Some(Compiled { linked, digest, size })),
+            Err(difference) => (Some(difference), None),
+        };
+        let notes = notes(&imports);
+        Ok((Inspection { digest, size, imports, exports, difference, description: None, notes }, compiled))
+    }
+}
+
+fn notes(imports: &[String]) -> Vec<String> {
+    let uses = |package: &str| imports.iter().any(|name| name.starts_with(package));
+    let table = [
+        ("wasi:filesystem/", "it imports wasi:filesystem and gets an empty file system"),
+        ("wasi:sockets/", "it imports wasi:sockets and gets none: requests go through wasi:http"),
+        ("wasi:http/", "it imports wasi:http: grant the hosts it needs with `allowed_hosts`"),
+    ];
+    table.into_iter().filter(|(package, _)| uses(package)).map(|(_, note)| note.to_owned()).collect()
+}

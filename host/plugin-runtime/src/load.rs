@@ -1,0 +1,330 @@
+//! From settings to a plugin that can be called: read once, check the digest of the very bytes that are compiled,
+//! compile away from the async threads, compare with the world, ask the plugin what it is.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use rustls_pki_types::CertificateDer;
+use secrecy::SecretString;
+use tokio::task::spawn_blocking;
+use wasmtime::component::Component;
+
+use crate::{
+    call::Observer,
+    description::is_environment_name,
+    digest::PluginDigest,
+    engine::Engine,
+    error::CallError,
+    grants::Grants,
+    http::Resolver,
+    limits::Limits,
+    plugin::{Plugin, Sandbox},
+    world,
+};
+
+/// Three times the largest component that any language's tool chain makes of a provider today.
+const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+
+/// Where a component comes from.
+#[derive(Clone)]
+pub enum Origin {
+    /// Part of the server binary.
+    Bundled {
+        /// The component.
+        bytes: &'static [u8],
+        /// Its digest, computed when the binary was built.
+        digest: PluginDigest,
+    },
+    /// A file, which must have the given checksum.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operator expects it to be.
+        checksum: PluginDigest,
+    },
+}
+
+/// Everything about one plugin: what to load, what to give it and what to allow it.
+#[derive(Clone)]
+pub struct PluginSettings {
+    /// The name under which it appears in logs, errors and metrics.
+    pub name: String,
+    /// The component.
+    pub origin: Origin,
+    /// Its whole environment.
+    pub environment: BTreeMap<String, SecretString>,
+    /// Where it may send requests.
+    pub grants: Grants,
+    /// What it may use up.
+    pub limits: Limits,
+    /// CA certificates that count beside the public ones.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// How names become addresses.
+    pub resolver: Resolver,
+    /// Told of every call when it is over.
+    pub observer: Option<Observer>,
+}
+
+impl PluginSettings {
+    /// No environment, no grants, default limits.
+    pub fn new(name: impl Into<String>, origin: Origin) -> Self {
+        Self {
+            name: name.into(),
+            origin,
+            environment: BTreeMap::new(),
+            grants: Grants::default(),
+            limits: Limits::default(),
+            extra_roots: Vec::new(),
+            resolver: Resolver::default(),
+            observer: None,
+        }
+    }
+}
+
+impl fmt::Debug for PluginSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginSettings").field("name", &self.name).field("grants", &self.grants).finish_non_exhaustive()
+    }
+}
+
+/// Why a plugin cannot be loaded. Every text names the file or the bundled plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no such file.
+    #[error("there is no file {}", .path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The path leads to a directory, a device or a pipe.
+    #[error("{} is no regular file", .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The component is larger than any that is loaded.
+    #[error("{origin} has {size} bytes, more than the {} MiB that a component may have", .limit >> 20)]
+    TooLarge {
+        /// The file or the bundled plugin.
+        origin: String,
+        /// Its size, or what was read of it.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The component is not the one that the operator named.
+    #[error("{origin} has another checksum: if it is the file you mean, set `checksum: {actual}` (it was {expected})")]
+    Checksum {
+        /// The file or the bundled plugin.
+        origin: String,
+        /// What the configuration says.
+        expected: PluginDigest,
+        /// What was found.
+        actual: PluginDigest,
+    },
+    /// The bytes are no WebAssembly at all.
+    #[error("{origin} is no WebAssembly component: {found}")]
+    NotWasm {
+        /// The file or the bundled plugin.
+        origin: String,
+        /// What it looks like instead.
+        found: &'static str,
+    },
+    /// The bytes are a core module.
+    #[error(
+        "{origin} is a core WebAssembly module, not a component: build it for `wasm32-wasip2`, \
+         or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule {
+        /// The file or the bundled plugin.
+        origin: String,
+    },
+    /// A component, but none for the world `dns-provider`.
+    #[error("{origin} does not fit the world `{}`: {difference}", world::NAME)]
+    OtherWorld {
+        /// The file or the bundled plugin.
+        origin: String,
+        /// What is missing, unknown or of another version.
+        difference: String,
+    },
+    /// The component is damaged or uses features that are switched off.
+    #[error("{origin} does not compile: {detail}")]
+    Compile {
+        /// The file or the bundled plugin.
+        origin: String,
+        /// The compiler's words.
+        detail: String,
+    },
+    /// An environment variable that cannot be handed over.
+    #[error("the environment key {key:?} {problem}")]
+    Environment {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The plugin does not manage to say what it is.
+    #[error("it loads, but `describe` fails")]
+    Describe(#[source] CallError),
+}
+
+impl Engine {
+    /// Loads a plugin. It is not yet asked whether its environment is any good: see [`Plugin::check`].
+    pub async fn load(&self, settings: PluginSettings) -> Result<Plugin, LoadError> {
+        check_environment(&settings)?;
+        let origin = settings.origin.clone();
+        let engine = self.clone();
+        let name = settings.name.clone();
+        let compiled = blocking(move || engine.compile(read(&origin, &name)?)).await?;
+        let mut sandbox = Sandbox::new(self, compiled, settings);
+        sandbox.introduce().await.map_err(LoadError::Describe)?;
+        Ok(Plugin::new(sandbox))
+    }
+
+    /// Compiles and links. Takes from milliseconds (cached) to seconds: not for async threads.
+    pub(crate) fn compile(&self, source: Source) -> Result<Compiled, LoadError> {
+        let origin = source.origin.clone();
+        let component = self.component(&source)?;
+        world::compare(&self.0.wasm, &component)
+            .and_then(|()| world::link(&self.0.linker, &component))
+            .map(|linked| Compiled { linked, digest: source.digest, size: source.bytes.len() as u64 })
+            .map_err(|difference| LoadError::OtherWorld { origin, difference })
+    }
+
+    pub(crate) fn component(&self, source: &Source) -> Result<Component, LoadError> {
+        let Source { origin, bytes, .. } = source;
+        if wasmparser::Parser::is_core_wasm(bytes) {
+            return Err(LoadError::CoreModule { origin: origin.clone() });
+        }
+        if !wasmparser::Parser::is_component(bytes) {
+            return Err(LoadError::NotWasm { origin: origin.clone(), found: looks_like(bytes) });
+        }
+        Component::from_binary(&self.0.wasm, bytes)
+            .map_err(|error| LoadError::Compile { origin: origin.clone(), detail: format!("{error:#}") })
+    }
+}
+
+/// A component's bytes, whose digest has been checked.
+pub(crate) struct Source {
+    pub(crate) origin: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: PluginDigest,
+}
+
+/// A component that fits the world.
+pub(crate) struct Compiled {
+    pub(crate) linked: world::Linked,
+    pub(crate) digest: PluginDigest,
+    pub(crate) size: u64,
+}
+
+impl Source {
+    /// Bytes of unknown origin, as they are.
+    pub(crate) fn unchecked(origin: String, bytes: Vec<u8>) -> Result<Self, LoadError> {
+        let size = bytes.len() as u64;
+        if size > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLarge { origin, size, limit: MAX_COMPONENT_BYTES });
+        }
+        let digest = PluginDigest::of(&bytes);
+        Ok(Self { origin, bytes, digest })
+    }
+}
+
+fn read(origin: &Origin, name: &str) -> Result<Source, LoadError> {
+    let (text, bytes, expected) = match origin {
+        Origin::Bundled { bytes, digest } => (format!("the bundled plugin `{name}`"), bytes.to_vec(), *digest),
+        Origin::File { path, checksum } => (path.display().to_string(), read_file(path)?, *checksum),
+    };
+    let source = Source::unchecked(text, bytes)?;
+    if source.digest != expected {
+        return Err(LoadError::Checksum { origin: source.origin, expected, actual: source.digest });
+    }
+    Ok(source)
+}
+
+/// Opens once and reads what was opened, so that nothing can be exchanged between the checks.
+fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let fail = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => LoadError::Missing { path: path.to_owned() },
+        _ => LoadError::Unreadable { path: path.to_owned(), source },
+    };
+    let not_a_file = || LoadError::NotAFile { path: path.to_owned() };
+    // Opening a pipe would wait for its other end; what counts is the second look, at the opened file.
+    if !fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(not_a_file());
+    }
+    let file = fs::File::open(path).map_err(fail)?;
+    let metadata = file.metadata().map_err(fail)?;
+    if !metadata.is_file() {
+        return Err(not_a_file());
+    }
+    let too_large = |size| LoadError::TooLarge { origin: path.display().to_string(), size, limit: MAX_COMPONENT_BYTES };
+    if metadata.len() > MAX_COMPONENT_BYTES {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > MAX_COMPONENT_BYTES {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+fn check_environment(settings: &PluginSettings) -> Result<(), LoadError> {
+    use secrecy::ExposeSecret;
+    for (key, value) in &settings.environment {
+        let problem = if !is_environment_name(key) {
+            "is not made of ASCII letters, digits and `_`"
+        } else if value.expose_secret().contains('\0') {
+            "has a value with a zero byte"
+        } else {
+            continue;
+        };
+        return Err(LoadError::Environment { key: key.clone(), problem });
+    }
+    Ok(())
+}
+
+/// The usual reasons why a download is no component.
+fn looks_like(bytes: &[u8]) -> &'static str {
+    let text = bytes.trim_ascii_start();
+    let starts = |prefix: &str| text.get(..prefix.len()).is_some_and(|s| s.eq_ignore_ascii_case(prefix.as_bytes()));
+    match bytes {
+        [] => "it is empty",
+        [0, b'a', b's', b'm', ..] => "it is WebAssembly of a version that is not known",
+        [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] => "it is compressed, unpack it",
+        [0x7f, b'E', b'L', b'F', ..] => "it is a program of the operating system",
+        _ if starts("<") => "it is a web page, probably an error page of the server it came from",
+        _ if starts("(") => "it is WebAssembly as text, translate it with `wasm-tools parse`",
+        _ if starts("version https://git-lfs") => "it is a Git LFS pointer, fetch the file itself",
+        _ if starts("#!") => "it is a script",
+        _ if bytes.iter().take(512).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => "it is text",
+        _ => "it does not begin like one",
+    }
+}
+
+/// Runs `work` on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(LoadError::Compile { origin: "the plugin".into(), detail: "the process is ending".into() }),
+        },
+    }
+}

@@ -1,0 +1,217 @@
+//! Whether a component fits the world `dns-provider`, and in words what differs when it does not.
+
+use wasmtime::component::{
+    Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
+    types::{ComponentInstance, ComponentItem},
+};
+
+use crate::{bindings::types, call::Function, state::State};
+
+/// The world, as an author writes it.
+pub(crate) const NAME: &str = "acme-manager:dns/dns-provider@1.0.0";
+
+const PROVIDER: &str = "acme-manager:dns/provider@1.0.0";
+
+/// Every interface that a component may import: the world's own, and those that the standard libraries of several
+/// languages import whether they use them or not.
+const OFFERED: &[&str] = &[
+    "acme-manager:dns/host@1.0.0",
+    "acme-manager:dns/types@1.0.0",
+    "wasi:cli/environment@0.2.12",
+    "wasi:cli/exit@0.2.12",
+    "wasi:cli/stderr@0.2.12",
+    "wasi:cli/stdin@0.2.12",
+    "wasi:cli/stdout@0.2.12",
+    "wasi:cli/terminal-input@0.2.12",
+    "wasi:cli/terminal-output@0.2.12",
+    "wasi:cli/terminal-stderr@0.2.12",
+    "wasi:cli/terminal-stdin@0.2.12",
+    "wasi:cli/terminal-stdout@0.2.12",
+    "wasi:clocks/monotonic-clock@0.2.12",
+    "wasi:clocks/wall-clock@0.2.12",
+    "wasi:filesystem/preopens@0.2.12",
+    "wasi:filesystem/types@0.2.12",
+    "wasi:http/outgoing-handler@0.2.12",
+    "wasi:http/types@0.2.12",
+    "wasi:io/error@0.2.12",
+    "wasi:io/poll@0.2.12",
+    "wasi:io/streams@0.2.12",
+    "wasi:random/insecure-seed@0.2.12",
+    "wasi:random/insecure@0.2.12",
+    "wasi:random/random@0.2.12",
+    "wasi:sockets/instance-network@0.2.12",
+    "wasi:sockets/ip-name-lookup@0.2.12",
+    "wasi:sockets/network@0.2.12",
+    "wasi:sockets/tcp-create-socket@0.2.12",
+    "wasi:sockets/tcp@0.2.12",
+    "wasi:sockets/udp-create-socket@0.2.12",
+    "wasi:sockets/udp@0.2.12",
+];
+
+/// A component with its imports satisfied and its exports found.
+#[derive(Clone)]
+pub(crate) struct Linked {
+    pub(crate) instance: InstancePre<State>,
+    exports: [ComponentExportIndex; Function::ALL.len()],
+}
+
+impl Linked {
+    pub(crate) fn export(&self, function: Function) -> &ComponentExportIndex {
+        &self.exports[function as usize]
+    }
+}
+
+/// Says what differs between the component and the world; everything at once, so that nobody has to build five times.
+pub(crate) fn compare(engine: &wasmtime::Engine, component: &Component) -> Result<(), String> {
+    let ty = component.component_type();
+    let mut differences: Vec<String> = ty
+        .imports(engine)
+        .filter_map(|(name, item)| match item.ty {
+            ComponentItem::ComponentInstance(_) => unknown_import(name),
+            // Shared-everything components of some tool chains import types at the root; only functions need a host.
+            ComponentItem::ComponentFunc(_) => Some(format!("it imports a function `{name}` outside any interface")),
+            _ => None,
+        })
+        .collect();
+    let provider = ty.exports(engine).find_map(|(name, item)| match item.ty {
+        ComponentItem::ComponentInstance(instance) if compatible(name, PROVIDER) => Some(instance),
+        _ => None,
+    });
+    match provider {
+        Some(provider) => differences.extend(wrong_functions(engine, component, &provider)),
+        None => differences.push(missing_export(ty.exports(engine).map(|(name, _)| name))),
+    }
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("; ")) }
+}
+
+/// Satisfies the imports.
+pub(crate) fn link(linker: &Linker<State>, component: &Component) -> Result<Linked, String> {
+    // What the names alone do not show: a function that a later minor version added, a type that differs.
+    let instance = linker.instantiate_pre(component).map_err(|error| format!("{error:#}"))?;
+    let provider =
+        component.get_export_index(None, PROVIDER).ok_or_else(|| format!("it does not export `{PROVIDER}`"))?;
+    let mut exports = Vec::with_capacity(Function::ALL.len());
+    for function in Function::ALL {
+        let index = component.get_export_index(Some(&provider), function.as_str());
+        exports.push(index.ok_or_else(|| format!("it does not export `{function}`"))?);
+    }
+    let exports = exports.try_into().map_err(|_| "its exports cannot be counted".to_owned())?;
+    Ok(Linked { instance, exports })
+}
+
+fn unknown_import(name: &str) -> Option<String> {
+    if OFFERED.iter().any(|offered| compatible(name, offered)) {
+        return None;
+    }
+    let (interface, _) = split_version(name);
+    if let Some(own) = OFFERED.iter().find(|offered| split_version(offered).0 == interface) {
+        return Some(format!("it imports `{name}`, this host offers `{own}`"));
+    }
+    let near = OFFERED
+        .iter()
+        .map(|offered| (strsim::jaro_winkler(interface, split_version(offered).0), offered))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(similarity, _)| *similarity > 0.93);
+    Some(match near {
+        Some((_, near)) => format!("it imports `{name}`, which this host does not know; the nearest is `{near}`"),
+        None => format!("it imports `{name}`, which a plugin does not get here"),
+    })
+}
+
+fn missing_export<'a>(exports: impl Iterator<Item = &'a str>) -> String {
+    let exports: Vec<&str> = exports.collect();
+    let (interface, _) = split_version(PROVIDER);
+    if let Some(other) = exports.iter().find(|name| split_version(name).0 == interface) {
+        return format!("it exports `{other}`, this host calls `{PROVIDER}`");
+    }
+    match exports.as_slice() {
+        [] => format!("it exports nothing, but `{PROVIDER}` is what this host calls"),
+        some => format!("it does not export `{PROVIDER}`, only `{}`", some.join("`, `")),
+    }
+}
+
+fn wrong_functions(engine: &wasmtime::Engine, component: &Component, provider: &ComponentInstance) -> Vec<String> {
+    type Answer<T> = (Result<T, types::Error>,);
+    let check = |function: Function| match function {
+        Function::Describe => signature::<(), (types::Description,)>(engine, component, provider, function),
+        Function::Check => signature::<(), Answer<()>>(engine, component, provider, function),
+        Function::Present => signature::<(types::TxtRecord,), Answer<String>>(engine, component, provider, function),
+        Function::Cleanup => signature::<(types::TxtRecord, String), Answer<()>>(engine, component, provider, function),
+        Function::Ready => signature::<(types::TxtRecord, String), Answer<bool>>(engine, component, provider, function),
+    };
+    Function::ALL.into_iter().filter_map(check).collect()
+}
+
+fn signature<P, R>(
+    engine: &wasmtime::Engine,
+    component: &Component,
+    provider: &ComponentInstance,
+    function: Function,
+) -> Option<String>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    match provider.get_export(engine, function.as_str()).map(|item| item.ty) {
+        Some(ComponentItem::ComponentFunc(found)) => {
+            let error = found.typecheck::<P, R>(&component.component_type().instance_type()).err()?;
+            Some(format!("its function `{function}` has another type: {error:#}"))
+        }
+        _ => Some(format!("it does not export the function `{function}` of `{PROVIDER}`")),
+    }
+}
+
+/// Whether something of the one version can stand for the other, by the rule that the linker follows: the same major
+/// version, below 1.0 the same minor one, and pre-releases only themselves.
+fn compatible(a: &str, b: &str) -> bool {
+    let ((name_a, version_a), (name_b, version_b)) = (split_version(a), split_version(b));
+    name_a == name_b && (version_a == version_b || track(version_a).is_some_and(|t| Some(t) == track(version_b)))
+}
+
+fn track(version: &str) -> Option<(u64, u64)> {
+    let mut parts = version.splitn(3, '.');
+    let (major, minor, patch) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
+    let released = !patch.contains('-');
+    match (major, minor) {
+        (0, 0) => None,
+        (0, minor) => released.then_some((0, minor)),
+        (major, _) => released.then_some((major, 0)),
+    }
+}
+
+fn split_version(name: &str) -> (&str, &str) {
+    name.split_once('@').unwrap_or((name, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_match_as_the_linker_matches_them() {
+        for (a, b, same) in [
+            ("wasi:io/poll@0.2.0", "wasi:io/poll@0.2.12", true),
+            ("wasi:io/poll@0.2.99", "wasi:io/poll@0.2.12", true),
+            ("wasi:io/poll@0.3.0", "wasi:io/poll@0.2.12", false),
+            ("wasi:io/poll@0.2.0-rc-1", "wasi:io/poll@0.2.12", false),
+            ("a:b/c@1.0.0", "a:b/c@1.7.3", true),
+            ("a:b/c@2.0.0", "a:b/c@1.0.0", false),
+            ("a:b/c@0.0.1", "a:b/c@0.0.2", false),
+            ("a:b/c", "a:b/c", true),
+            ("a:b/c", "a:b/d", false),
+        ] {
+            assert_eq!(compatible(a, b), same, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn imports_that_do_not_exist_get_a_hint() {
+        assert_eq!(unknown_import("wasi:http/types@0.2.3"), None);
+        let text = unknown_import("wasi:http/types@0.3.0").expect("another version");
+        assert!(text.contains("offers `wasi:http/types@0.2.12`"), "{text}");
+        let text = unknown_import("wasi:http/outgoing-handlers@0.2.0").expect("unknown");
+        assert!(text.contains("nearest is `wasi:http/outgoing-handler@0.2.12`"), "{text}");
+        let text = unknown_import("wasi:keyvalue/store@0.2.0").expect("unknown");
+        assert!(text.contains("does not get here"), "{text}");
+    }
+}

@@ -1,0 +1,177 @@
+//! Every limit ends the call that breaks it, says so, and leaves calls beside it alone.
+
+use std::time::{Duration, Instant};
+
+use acme_manager_plugin_runtime::{CallError, ErrorKind, Function, Outcome, Plugin};
+
+use crate::support::{Reports, beside_good_calls, plugin, present, record};
+
+#[tokio::test]
+async fn the_functions_of_the_contract_work() {
+    let plugin = plugin(|_| {}).await;
+    assert_eq!(plugin.describe().await.expect("a description").name, "misbehaving");
+    plugin.check().await.expect("a complete environment");
+    assert_eq!(present(&plugin, "ok").await.expect("a handle"), "_acme-challenge.example.com in example.com");
+    plugin.cleanup(&record("ok"), "").await.expect("cleaned");
+    assert!(plugin.ready(&record("ok"), "live").await.expect("an answer"));
+    assert!(!plugin.ready(&record("ok"), "pending").await.expect("an answer"));
+    let error = plugin.cleanup(&record("ok"), "missing").await.expect_err("a refusal");
+    assert_eq!(error.to_string(), "plugin `bad`: no such zone (zone-not-found)");
+    assert!(error.is_refusal() && !error.retryable());
+}
+
+#[tokio::test]
+async fn a_refusal_carries_its_kind_and_a_bounded_delay() {
+    let plugin = plugin(|_| {}).await;
+    let error = present(&plugin, "refuse").await.expect_err("a refusal");
+    assert!(
+        matches!(&error, CallError::Refused { kind: ErrorKind::RateLimited, message, .. } if message == "slow down")
+    );
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+    assert!(error.retryable());
+}
+
+#[tokio::test]
+async fn an_endless_loop_runs_out_of_fuel() {
+    let reports = Reports::default();
+    let plugin = plugin(|settings| {
+        settings.limits.fuel = 200_000_000;
+        reports.observe(settings);
+    })
+    .await;
+    let error = beside_good_calls(&plugin, "loop").await.expect_err("no fuel left");
+    assert!(matches!(error, CallError::OutOfFuel { limit: 200_000_000, .. }), "{error}");
+    assert!(error.to_string().contains("`fuel`") && !error.retryable());
+    let _ = present(&plugin, "loop").await;
+    let report = reports.last();
+    assert_eq!((report.outcome, report.function), (Outcome::Limit, Function::Present));
+    assert!(report.fuel >= 200_000_000, "{report:?}");
+}
+
+#[tokio::test]
+async fn an_endless_loop_with_fuel_enough_is_stopped_in_time() {
+    let plugin = plugin(|settings| {
+        settings.limits.fuel = u64::MAX;
+        settings.limits.timeout = Duration::from_millis(300);
+    })
+    .await;
+    let started = Instant::now();
+    let error = beside_good_calls(&plugin, "loop").await.expect_err("no time left");
+    assert!(matches!(error, CallError::Timeout { .. }) && error.to_string().contains("0.3 s (`timeout`)"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_guest_that_waits_is_stopped_in_time() {
+    let plugin = plugin(|settings| settings.limits.timeout = Duration::from_millis(200)).await;
+    let error = beside_good_calls(&plugin, "sleep 60000").await.expect_err("no time left");
+    assert!(matches!(error, CallError::Timeout { .. }) && error.retryable(), "{error}");
+    assert_eq!(present(&plugin, "sleep 5").await.expect("enough time"), "rested");
+    let left: u64 = present(&plugin, "remaining").await.expect("a number").parse().expect("a number");
+    assert!((1..=200).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn memory_is_limited_and_reported() {
+    let reports = Reports::default();
+    let plugin = plugin(|settings| {
+        settings.limits.memory_bytes = 16 << 20;
+        reports.observe(settings);
+    })
+    .await;
+    let error = beside_good_calls(&plugin, "alloc").await.expect_err("no memory left");
+    assert_eq!(error.to_string(), "plugin `bad` wanted more than its 16 MiB of memory (`memory_mb`)");
+    let _ = present(&plugin, "alloc").await;
+    let peak = reports.last().peak_memory_bytes;
+    assert!((12 << 20..=16 << 20).contains(&peak), "{peak}");
+}
+
+#[tokio::test]
+async fn too_little_memory_to_start_is_said_at_load() {
+    let mut settings = crate::support::settings();
+    settings.limits.memory_bytes = 64 << 10;
+    let error = crate::support::ENGINE.load(settings).await.expect_err("no memory");
+    let source = std::error::Error::source(&error).expect("a source").to_string();
+    assert!(source.contains("`memory_mb`"), "{source}");
+}
+
+#[tokio::test]
+async fn guests_that_break_are_told_apart() {
+    let plugin = plugin(|_| {}).await;
+    for (value, expected) in [
+        ("panic", "crashed: the token is [redacted] (wasm trap: wasm `unreachable` instruction executed)"),
+        ("recurse", "crashed: "),
+        ("exit 0", "called exit(0) instead of returning"),
+        ("exit 1", "called exit(1) instead of returning"),
+        ("random 1000000", "exceeded a bound that no setting changes: "),
+        ("handles 100000", "exceeded a bound that no setting changes: "),
+        ("huge 5000", "returned something unusable: a handle of 5000 bytes, 4096 are allowed"),
+        ("huge 6000000", "exceeded a bound that no setting changes: too much data is being copied"),
+        ("secrets-in-handle", "returned something unusable: the handle contains the value of a secret"),
+    ] {
+        let error = beside_good_calls(&plugin, value).await.expect_err(value).to_string();
+        assert!(error.contains(expected), "{value}: {error}");
+        assert!(error.starts_with("plugin `bad` "), "{error}");
+    }
+    let error = present(&plugin, "huge-error 9000").await.expect_err("an error");
+    assert!(matches!(error, CallError::Refused { message, .. } if message.len() <= 4096 && message.starts_with("éé")));
+}
+
+#[tokio::test]
+async fn the_environment_is_exactly_what_was_given_and_nothing_else_is_there() {
+    let plugin = plugin(|_| {}).await;
+    assert_eq!(present(&plugin, "env").await.expect("the environment"), "REGION=12;TOKEN=18;");
+    let files = present(&plugin, "files").await.expect("an answer");
+    assert!(files.starts_with("no files"), "{files}");
+    let socket = present(&plugin, "socket").await.expect("an answer");
+    assert!(socket.contains("access-denied"), "{socket}");
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_a_slow_one_gives_up() {
+    let reports = Reports::default();
+    let plugin = plugin(|settings| {
+        settings.limits.max_concurrency = 1;
+        settings.limits.max_waiting = 1;
+        settings.limits.timeout = Duration::from_millis(400);
+        reports.observe(settings);
+    })
+    .await;
+    let sleeper = |ms: u32| {
+        let plugin: Plugin = plugin.clone();
+        async move { present(&plugin, &format!("sleep {ms}")).await }
+    };
+    let (first, second, third) = tokio::join!(sleeper(150), sleeper(1), sleeper(1));
+    first.expect("a slot");
+    second.expect("a place in the queue");
+    let error = third.expect_err("no place");
+    assert!(error.to_string().contains("1 calls wait already (`max_concurrency`)") && error.retryable(), "{error}");
+    let (first, second) = tokio::join!(sleeper(60_000), sleeper(1));
+    assert!(matches!(first, Err(CallError::Timeout { .. })));
+    // Both deadlines are the same moment: the freed slot may still be won.
+    assert!(matches!(second, Err(CallError::Overloaded { .. } | CallError::Timeout { .. }) | Ok(_)));
+    present(&plugin, "ok").await.expect("everything was given back");
+    assert_eq!(reports.last().outcome, Outcome::Ok);
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_awaits_any_more_gives_everything_back() {
+    let plugin = plugin(|settings| settings.limits.max_concurrency = 1).await;
+    for _ in 0..3 {
+        let call = present(&plugin, "sleep 60000");
+        assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
+    }
+    present(&plugin, "ok").await.expect("the slot is free");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_calls_than_instances_all_get_their_turn() {
+    let plugin = plugin(|settings| settings.limits.max_concurrency = 100).await;
+    let calls = (0..200).map(|_| {
+        let plugin = plugin.clone();
+        async move { present(&plugin, "sleep 3").await }
+    });
+    for result in futures::future::join_all(calls).await {
+        assert_eq!(result.expect("a turn"), "rested");
+    }
+}

@@ -1,0 +1,11 @@
+//! The runtime against real components: `tests/plugins/misbehaving`, built by `cargo xtask plugins`.
+
+#[path = "../../src/testing.rs"]
+mod lines;
+
+mod http;
+mod limits;
+mod load;
+mod logs;
+mod server;
+mod support;

@@ -1,0 +1,213 @@
+//! The component itself.
+
+mod fetch;
+
+use std::{env, fmt::Write as _, process, time::Duration};
+
+use wasip2::{
+    clocks::monotonic_clock,
+    sockets::{
+        instance_network,
+        network::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress},
+        tcp_create_socket,
+    },
+};
+
+wit_bindgen::generate!({
+    path: "../../../wit",
+    inline: "
+        package acme-manager:misbehaving;
+        world guest {
+            import acme-manager:dns/host@1.0.0;
+            export acme-manager:dns/provider@1.0.0;
+        }
+    ",
+    generate_all,
+});
+
+use acme_manager::dns::{
+    host::{self, Level},
+    types::EnvironmentKey,
+    types::ErrorKind,
+};
+use exports::acme_manager::dns::provider::{Description, Error, Guest, TxtRecord};
+
+struct Misbehaving;
+export!(Misbehaving);
+
+impl Guest for Misbehaving {
+    fn describe() -> Description {
+        match env::var("DESCRIBE").as_deref() {
+            Ok("loop") => spin(),
+            Ok("panic") => panic!("no idea what I am"),
+            _ => {}
+        }
+        let key = |name: &str, secret| EnvironmentKey {
+            name: name.into(),
+            aliases: Vec::new(),
+            required: false,
+            secret,
+            endpoint: false,
+            default: None,
+            help: format!("the {name}, now {:?}", env::var(name).ok()),
+        };
+        let name = if env::var("DESCRIBE").as_deref() == Ok("bad") { "Bad Name" } else { "misbehaving" };
+        Description {
+            name: name.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            homepage: "https://example.com/".into(),
+            environment: vec![key("TOKEN", true), key("REGION", false)],
+            hosts: vec!["api.example.com".into()],
+            default_ttl: 120,
+            propagation_timeout: 60,
+            propagation_interval: 2,
+            multiple_values: true,
+            reports_ready: true,
+        }
+    }
+
+    fn check() -> Result<(), Error> {
+        match env::var("TOKEN") {
+            Ok(_) => Ok(()),
+            Err(_) => Err(error(ErrorKind::Config, "TOKEN is missing")),
+        }
+    }
+
+    fn present(record: TxtRecord) -> Result<String, Error> {
+        let words: Vec<&str> = record.value.split(' ').collect();
+        let number = |at: usize| words.get(at).and_then(|word| word.parse::<usize>().ok()).unwrap_or(0);
+        match words[0] {
+            "ok" => Ok(format!("{} in {}", record.name, record.zone)),
+            "loop" => spin(),
+            "recurse" => Ok(recurse(number(1) as u64 + 1).to_string()),
+            "alloc" => alloc(),
+            "sleep" => {
+                std::thread::sleep(Duration::from_millis(number(1) as u64));
+                Ok("rested".into())
+            }
+            "panic" => panic!("the token is {}", token()),
+            "exit" => process::exit(i32::from(number(1) != 0)),
+            "log-flood" => flood(number(1)),
+            "secrets-in-log" => secrets_in_log(),
+            "secrets-in-error" => {
+                Err(error(ErrorKind::Unauthorized, &format!("GET /?token={} failed\nbadly", token())))
+            }
+            "secrets-in-handle" => Ok(token()),
+            "huge" => Ok("x".repeat(number(1))),
+            "huge-error" => Err(error(ErrorKind::Other, &"é".repeat(number(1)))),
+            "refuse" => {
+                Err(Error { kind: ErrorKind::RateLimited, message: "slow down".into(), retry_after: Some(99_999) })
+            }
+            "env" => Ok(env::vars().fold(String::new(), |mut text, (key, value)| {
+                let _ = write!(text, "{key}={};", value.len());
+                text
+            })),
+            "remaining" => Ok(host::remaining().to_string()),
+            "random" => Ok(wasip2::random::random::get_random_bytes(number(1) as u64).len().to_string()),
+            "handles" => handles(number(1)),
+            "files" => files(),
+            "socket" => socket(),
+            "get" => fetch::get(words[1], &fetch::Options::default()),
+            "impatient" => {
+                fetch::get(words[1], &fetch::Options { first_byte: Some(Duration::ZERO), ..Default::default() })
+            }
+            "post" => fetch::get(words[1], &fetch::Options { body: Some(number(2)), ..Default::default() }),
+            "smuggle" => fetch::get(
+                words[1],
+                &fetch::Options {
+                    body: Some(4),
+                    headers: vec![("content-length", words[2].into())],
+                    ..Default::default()
+                },
+            ),
+            "headers" => fetch::get(
+                words[1],
+                &fetch::Options { headers: vec![("x-filler", "y".repeat(number(2)))], ..Default::default() },
+            ),
+            "many" => {
+                let mut last = String::new();
+                for _ in 0..number(2) {
+                    last = fetch::get(words[1], &fetch::Options::default())?;
+                }
+                Ok(last)
+            }
+            other => Err(error(ErrorKind::Other, &format!("`{other}` is no behaviour"))),
+        }
+    }
+
+    fn cleanup(_: TxtRecord, handle: String) -> Result<(), Error> {
+        if handle == "missing" { Err(error(ErrorKind::ZoneNotFound, "no such zone")) } else { Ok(()) }
+    }
+
+    fn ready(_: TxtRecord, handle: String) -> Result<bool, Error> {
+        Ok(handle == "live")
+    }
+}
+
+fn error(kind: ErrorKind, message: &str) -> Error {
+    Error { kind, message: message.into(), retry_after: None }
+}
+
+fn token() -> String {
+    env::var("TOKEN").unwrap_or_default()
+}
+
+fn spin() -> ! {
+    let mut n = 0_u64;
+    loop {
+        n = std::hint::black_box(n.wrapping_add(1));
+    }
+}
+
+fn recurse(n: u64) -> u64 {
+    let pad = std::hint::black_box([n; 16]);
+    if n == 0 { 0 } else { recurse(n + 1) + pad[3] }
+}
+
+fn alloc() -> Result<String, Error> {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+fn flood(lines: usize) -> Result<String, Error> {
+    for line in 0..lines {
+        println!("out {line}");
+        eprintln!("err {line}");
+        host::log(Level::Info, &format!("log {line}"));
+    }
+    Ok("flooded".into())
+}
+
+fn secrets_in_log() -> Result<String, Error> {
+    let token = token();
+    println!("out {token}");
+    eprint!("err {}", &token[..4]);
+    eprintln!("{}", &token[4..]);
+    host::log(Level::Warn, &format!("log {token} region {}", env::var("REGION").unwrap_or_default()));
+    let percent: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let form = token.replace('/', "%2F").replace('+', "%2B");
+    host::log(Level::Error, &format!("url {form}"));
+    host::log(Level::Debug, &format!("all {percent}"));
+    Ok("logged".into())
+}
+
+fn handles(count: usize) -> Result<String, Error> {
+    let held: Vec<_> = (0..count).map(|_| monotonic_clock::subscribe_duration(1_000_000_000)).collect();
+    Ok(held.len().to_string())
+}
+
+fn socket() -> Result<String, Error> {
+    let address = IpSocketAddress::Ipv4(Ipv4SocketAddress { address: (127, 0, 0, 1), port: 1 });
+    let tried = tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4)
+        .and_then(|socket| socket.start_connect(&instance_network::instance_network(), address));
+    Ok(format!("{tried:?}"))
+}
+
+fn files() -> Result<String, Error> {
+    match std::fs::read_dir("/") {
+        Ok(entries) => Ok(format!("{} entries", entries.count())),
+        Err(problem) => Ok(format!("no files: {problem}")),
+    }
+}
