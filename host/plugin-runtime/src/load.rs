@@ -189,6 +189,12 @@ impl Engine {
         let engine = self.clone();
         let name = settings.name.clone();
         let compiled = blocking(move || engine.compile(read(&origin, &name)?)).await?;
+        self.equip(compiled, settings).await
+    }
+
+    /// Gives a loaded component other settings, without reading or compiling it again; `settings.origin` is ignored.
+    pub(crate) async fn equip(&self, compiled: Compiled, settings: PluginSettings) -> Result<Plugin, LoadError> {
+        check_environment(&settings)?;
         let mut sandbox = Sandbox::new(self, compiled, settings);
         sandbox.introduce().await.map_err(LoadError::Describe)?;
         Ok(Plugin::new(sandbox))

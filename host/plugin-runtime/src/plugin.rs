@@ -18,7 +18,7 @@ use crate::{
     error::CallError,
     http::Network,
     limits::Limits,
-    load::{Compiled, PluginSettings},
+    load::{Compiled, LoadError, PluginSettings},
     redact::Redactor,
     state::State,
     world::Linked,
@@ -82,6 +82,17 @@ impl Plugin {
     /// What it said of itself when it was loaded. Texts are free of secrets, but otherwise foreign.
     pub fn description(&self) -> &Description {
         self.0.description.as_ref().expect("a plugin has introduced itself before anybody sees it")
+    }
+
+    /// The same component with other settings, for when its description says what it needs. Nothing is read or
+    /// compiled again; `settings.origin` does not count.
+    ///
+    /// # Errors
+    /// When the environment cannot be handed over, or the component does not manage to describe itself in it.
+    pub async fn equip(&self, settings: PluginSettings) -> Result<Self, LoadError> {
+        let Sandbox { linked, digest, size, engine, .. } = &*self.0;
+        let compiled = Compiled { linked: linked.clone(), digest: *digest, size: *size };
+        engine.equip(compiled, settings).await
     }
 
     /// Asks again what it is.
