@@ -23,6 +23,7 @@ use crate::names::ProviderName;
 use crate::telemetry::Metrics;
 
 /// The components that are part of this binary: name, bytes, digest.
+#[expect(unreachable_pub, reason = "the build script writes it for any place")]
 mod bundled {
     include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 }
