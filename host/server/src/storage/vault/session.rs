@@ -226,7 +226,8 @@ pub(super) async fn keep_alive(sessions: Arc<Sessions>) {
             () = sleep_until(at) => {}
             () = sessions.changed.notified() => continue,
         }
-        while session.usable() {
+        let current = || sessions.current.load().as_ref().is_some_and(|current| current.number == session.number);
+        while session.usable() && current() {
             match sessions.renew(&session).await {
                 Ok(()) => break,
                 Err(failure) => {
@@ -237,8 +238,7 @@ pub(super) async fn keep_alive(sessions: Arc<Sessions>) {
             }
         }
         // A lease that ran out is the next caller's business.
-        let same = |current: &Arc<Session>| current.number == session.number;
-        if sessions.current.load().as_ref().is_some_and(same) {
+        if current() {
             sessions.changed.notified().await;
         }
     }
