@@ -31,6 +31,8 @@ type Judge = dyn Fn(&str, &str, usize) -> Fate + Send + Sync;
 pub(crate) struct Middleman {
     pub(crate) url: String,
     pub(crate) seen: Arc<Mutex<Vec<String>>>,
+    /// The tokens that came with the requests.
+    pub(crate) tokens: Arc<Mutex<Vec<String>>>,
     _tasks: JoinSet<()>,
 }
 
@@ -42,16 +44,17 @@ impl Middleman {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (judge, log, count): (Arc<Judge>, _, _) =
-            (Arc::new(judge), Arc::clone(&seen), Arc::new(AtomicUsize::new(0)));
+        let tokens = Arc::new(Mutex::new(Vec::new()));
+        let sniffed = Arc::clone(&tokens);
+        let witness = Arc::new(Witness { judge: Box::new(judge), log: Arc::clone(&seen), sniffed, count: 0.into() });
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, upstream, Arc::clone(&judge), Arc::clone(&log), Arc::clone(&count)));
+                connections.spawn(serve(stream, upstream, Arc::clone(&witness)));
             }
         });
-        Self { url, seen, _tasks: tasks }
+        Self { url, seen, tokens, _tasks: tasks }
     }
 
     /// How many requests began with `start`.
@@ -60,18 +63,24 @@ impl Middleman {
     }
 }
 
-/// One request a connection.
-async fn serve(
-    mut stream: TcpStream,
-    upstream: u16,
-    judge: Arc<Judge>,
+struct Witness {
+    judge: Box<Judge>,
     log: Arc<Mutex<Vec<String>>>,
-    count: Arc<AtomicUsize>,
-) {
+    sniffed: Arc<Mutex<Vec<String>>>,
+    count: AtomicUsize,
+}
+
+/// One request a connection.
+async fn serve(mut stream: TcpStream, upstream: u16, witness: Arc<Witness>) {
     let Some((head, body)) = message(&mut stream).await else { return };
     let line = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
-    log.lock().unwrap().push(line.clone());
-    let fate = judge(&line, &body, count.fetch_add(1, Ordering::SeqCst));
+    witness.log.lock().unwrap().push(line.clone());
+    let tokens = head
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .filter(|(name, _)| name.eq_ignore_ascii_case("x-vault-token"));
+    witness.sniffed.lock().unwrap().extend(tokens.map(|(_, token)| token.to_owned()));
+    let fate = (witness.judge)(&line, &body, witness.count.fetch_add(1, Ordering::SeqCst));
     let answer = match &fate {
         Fate::Answer(answer) => answer.clone().into_bytes(),
         Fate::Ignore => {

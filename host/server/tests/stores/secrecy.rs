@@ -58,15 +58,14 @@ async fn vault_keeps_its_secrets_out_of_logs_and_errors() {
     let bao = Bao::start().await;
     let settings = bao.settings().await;
     let secret_id = settings.secret_id.expose_secret().to_owned();
-    let tokens = Arc::new(Mutex::new(Vec::new()));
     let told = r#"{"errors":["internal error"],"data":"hidden-private-key"}"#;
     let judge = move |line: &str, _: &str, _: usize| match line {
-        line if line.ends_with("/data/error") => Fate::Answer(answer("500 Oops", told)),
-        line if line.ends_with("/data/shape") => {
+        line if line.contains("/data/error") => Fate::Answer(answer("500 Oops", told)),
+        line if line.contains("/data/shape") => {
             Fate::Answer(answer("200 OK", r#"{"data":"hidden-private-key","lease_id":"hidden-private-key"}"#))
         }
-        line if line.ends_with("/data/text") => Fate::Answer(answer("200 OK", "hidden-private-key")),
-        line if line.ends_with("/data/array") => Fate::Answer(answer("200 OK", ARRAY)),
+        line if line.contains("/data/text") => Fate::Answer(answer("200 OK", "hidden-private-key")),
+        line if line.contains("/data/array") => Fate::Answer(answer("200 OK", ARRAY)),
         _ => Fate::Pass,
     };
     let middleman = Middleman::start(bao.port(), judge).await;
@@ -92,12 +91,14 @@ async fn vault_keeps_its_secrets_out_of_logs_and_errors() {
     note(quiet(wrong).read(&a).await.unwrap_err());
     bao.seal().await;
     note(store.read(&a).await.unwrap_err());
+    let mut hidden = middleman.tokens.lock().unwrap().clone();
+    assert!(hidden.len() > 10, "the tokens were not seen");
+    hidden.extend([secret_id, "hidden-".to_owned()]);
     drop((bao, middleman));
     note(store.ping().await.unwrap_err());
     let text = log.text();
     assert!(text.contains("vaultrs"), "the log has the client library's lines");
-    tokens.lock().unwrap().push(secret_id);
-    for hidden in tokens.lock().unwrap().iter().map(String::as_str).chain(["hidden-", "hvs.", "s.token"]) {
+    for hidden in hidden.iter().map(String::as_str) {
         assert!(!shown.contains(hidden), "{hidden} is shown:\n{shown}");
         let line = text.lines().find(|line| line.contains(hidden));
         assert!(line.is_none(), "{hidden} is logged: {line:?}");

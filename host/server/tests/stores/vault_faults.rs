@@ -300,6 +300,15 @@ async fn a_lost_write_that_somebody_overtook_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_value_beyond_the_limit_of_the_engine_is_refused() {
+    let bao = Bao::start().await;
+    let store = quiet(bao.settings().await);
+    let large = secret("x".repeat(5 << 20));
+    denied(store.write(&path("large"), &large, Expect::Absent).await, &["write at secret/large", "too large"]);
+    assert_eq!(store.read(&path("large")).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn retries_are_bounded() {
     let bao = Bao::start().await;
     let judge = |line: &str, _: &str, _| match line.contains("/secret/data/") {
