@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Runs `cargo xtask plugins` in a process of its own: it replaces environment and toolchain for its builds.
-fn plugins() -> anyhow::Result<()> {
+pub(crate) fn plugins() -> anyhow::Result<()> {
     let myself = env::current_exe().context("cannot find this program's own file")?;
     checked(Command::new(myself).arg("plugins"))
 }
