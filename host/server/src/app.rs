@@ -173,11 +173,7 @@ fn configured(name: &IssuerName, issuer: &config::Issuer, config: &Config, roots
         DefaultChallenge::Dns(provider) => Challenge::Dns(provider.clone()),
         DefaultChallenge::Http(provider) => Challenge::Http(provider.clone()),
     });
-    ConfiguredIssuer {
-        issuer: ca(name, issuer, config, roots),
-        default_challenge,
-        profile: issuer.profile.clone(),
-    }
+    ConfiguredIssuer { issuer: ca(name, issuer, config, roots), default_challenge, profile: issuer.profile.clone() }
 }
 
 fn ca(name: &IssuerName, issuer: &config::Issuer, config: &Config, roots: &CaSettings) -> Result<Issuer, AcmeError> {

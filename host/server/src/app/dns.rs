@@ -15,7 +15,8 @@ pub async fn settings(from: &config::DnsSettings) -> anyhow::Result<Dns01Setting
         let mut addresses = tokio::net::lookup_host((resolver.host.as_str(), resolver.port))
             .await
             .with_context(|| format!("ACME_MANAGER_DNS_RESOLVERS: {resolver} has no address"))?;
-        resolvers.push(addresses.next().with_context(|| format!("ACME_MANAGER_DNS_RESOLVERS: {resolver} has no address"))?);
+        resolvers
+            .push(addresses.next().with_context(|| format!("ACME_MANAGER_DNS_RESOLVERS: {resolver} has no address"))?);
     }
     let propagation = match from.propagation {
         config::Propagation::Authoritative => Propagation::Authoritative { also_recursive: false },

@@ -44,10 +44,8 @@ async fn list(flags: &Flags) -> anyhow::Result<()> {
 
 async fn inspect(path: &Path) -> anyhow::Result<()> {
     let engine = Engine::new(EngineSettings::default())?;
-    let Inspection { digest, size, imports, exports, difference, description, notes, .. } = engine
-        .inspect(read(path)?)
-        .await
-        .map_err(|e| anyhow::anyhow!("{}: {}", path.display(), chain(&e)))?;
+    let Inspection { digest, size, imports, exports, difference, description, notes, .. } =
+        engine.inspect(read(path)?).await.map_err(|e| anyhow::anyhow!("{}: {}", path.display(), chain(&e)))?;
     println!("file:     {}", path.display());
     println!("size:     {size} bytes");
     println!("checksum: {digest}");

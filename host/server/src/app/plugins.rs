@@ -23,6 +23,7 @@ use crate::names::ProviderName;
 use crate::telemetry::Metrics;
 
 /// The components that are part of this binary: name, bytes, digest.
+#[expect(unreachable_pub, reason = "the build script writes it for any place")]
 mod bundled {
     include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 }
@@ -160,7 +161,10 @@ async fn foreign_plugin(
     let origin = match &entry.source {
         PluginSource::Bundled => {
             let names: Vec<&str> = bundled::BUNDLED.iter().map(|(name, _, _)| *name).collect();
-            return Err(format!("it has no `path`, and no bundled plugin has that name (bundled: {})", names.join(", ")));
+            return Err(format!(
+                "it has no `path`, and no bundled plugin has that name (bundled: {})",
+                names.join(", ")
+            ));
         }
         PluginSource::Broken { problem, .. } => return Err(problem.clone()),
         PluginSource::File { path, checksum } => {

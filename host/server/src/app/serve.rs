@@ -121,7 +121,8 @@ fn tls(flags: &ServerFlags) -> anyhow::Result<Option<RustlsConfig>> {
         _ => anyhow::bail!("-server.tls-cert-file and -server.tls-key-file go together: one is missing"),
     };
     let chain: Vec<CertificateDer<'static>> = certificates_in(certificate)?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|e| anyhow::anyhow!("cannot read the key {}: {e}", key.display()))?;
+    let key =
+        PrivateKeyDer::from_pem_file(key).map_err(|e| anyhow::anyhow!("cannot read the key {}: {e}", key.display()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;

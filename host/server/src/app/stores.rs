@@ -25,10 +25,8 @@ pub(super) struct Prefixes {
 pub(super) async fn open(storage: &Storage, metrics: &Metrics) -> Result<(Arc<dyn Store>, Prefixes), StoreError> {
     match storage {
         Storage::Vault(vault) => {
-            let prefixes = Prefixes {
-                certificates: vault.certificate_prefix.to_string(),
-                tokens: vault.token_prefix.to_string(),
-            };
+            let prefixes =
+                Prefixes { certificates: vault.certificate_prefix.to_string(), tokens: vault.token_prefix.to_string() };
             let settings = VaultSettings {
                 url: vault.url.to_string(),
                 role_id: vault.role_id.clone(),

@@ -129,7 +129,10 @@ fn requested_names(request: &X509CertificationRequest<'_>) -> Result<Vec<String>
                     GeneralName::DNSName(dns) => add((*dns).to_owned()),
                     GeneralName::IPAddress(bytes) => add(ip_text(bytes)?),
                     other => {
-                        return Err(invalid("csr", &format!("asks for a name of a type other than DNS or IP: {other}")));
+                        return Err(invalid(
+                            "csr",
+                            &format!("asks for a name of a type other than DNS or IP: {other}"),
+                        ));
                     }
                 }
             }

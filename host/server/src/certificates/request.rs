@@ -54,7 +54,11 @@ pub(crate) struct Request {
 ///
 /// # Errors
 /// With the field and the reason.
-pub(crate) fn parse(owner: &Owner, params: CertificateParams, issuers: &[IssuerName]) -> Result<Request, CertificateError> {
+pub(crate) fn parse(
+    owner: &Owner,
+    params: CertificateParams,
+    issuers: &[IssuerName],
+) -> Result<Request, CertificateError> {
     required("domain", &params.domain)?;
     required("issuer", &params.issuer)?;
     let issuer = known_issuer(&params.issuer, issuers)?;
