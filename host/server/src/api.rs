@@ -92,7 +92,6 @@ impl Default for ApiLimits {
 
 /// The whole interface. Serve it with the peer's address as
 /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), which the access log shows.
-#[must_use]
 pub fn router(state: ApiState, limits: ApiLimits) -> Router {
     let places = Arc::new(Semaphore::new(limits.concurrent_requests.min(Semaphore::MAX_PERMITS)));
     let metrics = state.metrics.clone();

@@ -62,7 +62,12 @@ fn challenge_errors() -> Vec<(ChallengeError, Code)> {
             Code::PluginRefused,
         ),
         (
-            ChallengeError::Broken { provider: provider(), action: "place", fqdn: fqdn.clone(), source: Box::new(broken()) },
+            ChallengeError::Broken {
+                provider: provider(),
+                action: "place",
+                fqdn: fqdn.clone(),
+                source: Box::new(broken()),
+            },
             Code::PluginFailed,
         ),
         (ChallengeError::AliasLoop { fqdn: fqdn.clone(), at: "b".into() }, Code::DnsAliasUnusable),
