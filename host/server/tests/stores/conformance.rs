@@ -82,7 +82,7 @@ async fn one_writer_wins_each_version(store: &dyn Store) {
 
 async fn one_creator_wins(store: &dyn Store) {
     let path = path("race/create");
-    let secrets: Vec<_> = (0..WRITERS).map(|writer| secret(writer)).collect();
+    let secrets: Vec<_> = (0..WRITERS).map(secret).collect();
     let results = join_all(secrets.iter().map(|secret| store.write(&path, secret, Expect::Absent))).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
     let deletes = join_all((0..8).map(|_| store.delete(&path, Version(1)))).await;

@@ -1,5 +1,10 @@
 //! The contract of the stores, checked on both, and the faults of each: a real OpenBao server and real files.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; its helpers are not seen as tests by the lint"
+)]
+
 mod bao;
 mod conformance;
 mod embedded;
