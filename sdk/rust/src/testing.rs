@@ -43,8 +43,11 @@ struct Expected {
     headers: Vec<(String, String)>,
     body: Option<serde_json::Value>,
     text: Option<String>,
-    answer: Result<(u16, Vec<(String, String)>, String), Error>,
+    answer: Result<Answer, Error>,
 }
+
+/// Status, headers, body.
+type Answer = (u16, Vec<(String, String)>, String);
 
 /// The vendor's API as a script: requests must come in the order in which they were [expected](Self::expect), and
 /// all of them must have come when it is dropped. One per thread.

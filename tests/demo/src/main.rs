@@ -97,7 +97,9 @@ fn look(url: &str, bearer: &str, ca_root: &str) {
     println!("  export TOKEN={bearer}");
     println!("  curl -H \"Authorization: Bearer $TOKEN\" {url}/api/v1/certificate/metadata");
     println!("  curl -H \"Authorization: Bearer $TOKEN\" {url}/api/v1/certificate/pebble/www.{ZONE}");
-    println!("  curl -H \"Authorization: Bearer $TOKEN\" -d '{{\"domain\":\"api.{ZONE}\",\"issuer\":\"pebble\"}}' {url}/api/v1/certificate");
+    println!(
+        "  curl -H \"Authorization: Bearer $TOKEN\" -d '{{\"domain\":\"api.{ZONE}\",\"issuer\":\"pebble\"}}' {url}/api/v1/certificate"
+    );
     println!("\nThe CA's own API speaks TLS with the root in {ca_root}.");
 }
 

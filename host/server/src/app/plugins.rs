@@ -45,7 +45,8 @@ pub struct Loaded {
 /// # Errors
 /// When wasmtime cannot be set up on this machine.
 pub fn engine(config: &Config) -> anyhow::Result<Engine> {
-    Engine::new(EngineSettings { compile_cache: cache_folder(config), ..EngineSettings::default() }).context("cannot start the plugin engine")
+    Engine::new(EngineSettings { compile_cache: cache_folder(config), ..EngineSettings::default() })
+        .context("cannot start the plugin engine")
 }
 
 /// Loads everything for the solver.
