@@ -4,7 +4,7 @@
 //! wrong method on a known path is 405 with `Allow`, where that system gives 404. Every answer with a status of 400
 //! or more is an [`acme_manager_api::ErrorBody`].
 //!
-//! A request passes [`observe`] (id, log, metrics), [`limits`] (time, places, panics), [`identify`] (credential and
+//! A request passes `observe` (id, log, metrics), `limits` (time, places, panics), `identify` (credential and
 //! right), then one handler, which parses names and calls the rules. Nothing here decides anything about
 //! certificates, and nothing here may put a secret into a log line or an error.
 

@@ -1,4 +1,4 @@
-//! What a client asks for, parsed once: the body of `POST` and `PUT` becomes a [`Request`] or a list of mistakes.
+//! What a client asks for, parsed once: the body of `POST` and `PUT` becomes a `Request` or a list of mistakes.
 
 use acme_manager_api::CertificateParams;
 
