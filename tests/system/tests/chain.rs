@@ -1,12 +1,15 @@
 //! The whole chain: request, order, plugin, DNS, validation, certificate, store.
 
+use std::time::Duration;
+
 use acme_manager_api::CertificateParams;
 use acme_manager_harness::{
     ChallTestSrv, CloudflareMock, Moto, Pebble, PebbleOptions, PowerDns, Server, ServerOptions, certs::Request, dns,
     ports,
 };
 use acme_manager_system_tests::installation::{
-    ISSUER, Installation, OWNER, Plan, Propagation, ZONE, check, config_yaml, embedded_yaml, issuer_yaml, order,
+    ISSUER, Installation, OWNER, PATIENCE, Plan, Propagation, ZONE, check, config_yaml, embedded_yaml, issuer_yaml,
+    order, pdns_variables, until,
 };
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -108,23 +111,37 @@ async fn authoritative_servers_on_port_53_are_asked() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_value_that_no_authoritative_server_shows_is_not_submitted() -> anyhow::Result<()> {
+async fn a_value_waits_for_the_authoritative_servers() -> anyhow::Result<()> {
+    const UNSEEN: Duration = Duration::from_secs(4);
     // The provider writes to one server; the zone's name servers, which the resolver names, are another.
     let written = PowerDns::start(&[ZONE]).await?;
     let asked = PowerDns::start_on(ports::loopback_address(), &[ZONE]).await?;
-    let pebble = Pebble::start(PebbleOptions { always_valid: true, ..PebbleOptions::new(asked.dns) }).await?;
+    let pebble = Pebble::start(PebbleOptions::new(asked.dns)).await?;
     let mut options = ServerOptions::new(config_yaml("", &issuer_yaml(&pebble, "pdns"), &embedded_yaml()))
-        .env("ACME_MANAGER_DNS_RESOLVERS", asked.dns.to_string())
-        .env("PDNS_API_URL", &written.api_url);
-    options = options.env("PDNS_API_KEY", &written.api_key).env("PDNS_PROPAGATION_TIMEOUT", "3");
+        .env("ACME_MANAGER_DNS_RESOLVERS", asked.dns.to_string());
+    for (name, value) in pdns_variables(&written) {
+        options = options.env(name, value);
+    }
     let mut server = Server::start(options).await?;
     server.wait_ready().await?;
-    let bearer = server.api().bearer(OWNER).await?;
-    let refused = server.api().create_certificate(&bearer, &order(ZONE)).await;
-    let error = format!("{:#}", refused.err().context("a certificate without a visible value")?);
-    ensure!(error.contains("_acme-challenge.example.test"), "the error does not name the record: {error}");
-    ensure!(!pebble.process.log().contains("Issued certificate"), "the CA issued");
-    ensure!(dns::txt(written.dns, "_acme-challenge.example.test").await?.is_empty(), "the value was left");
+    let (api, bearer) = (server.api(), server.api().bearer(OWNER).await?);
+    let mut request = tokio::task::JoinSet::new();
+    request.spawn(async move { api.create_certificate(&bearer, &order(ZONE)).await });
+    let name = "_acme-challenge.example.test";
+    let placed = || async {
+        let values = dns::txt(written.dns, name).await?;
+        ensure!(!values.is_empty(), "nothing is placed yet");
+        Ok(values)
+    };
+    let values = until(PATIENCE, placed).await?;
+    // Time in which nothing may happen.
+    tokio::time::sleep(UNSEEN).await;
+    ensure!(request.try_join_next().is_none(), "the request ended before the value was visible");
+    ensure!(!pebble.process.log().contains("/chalZ/"), "the CA was told of a value that it cannot see");
+    asked.set_txt(ZONE, name, &[values[0].as_str()]).await?;
+    let made = request.join_next().await.context("one request")???;
+    check(&pebble, &made, &[ZONE], &made.key).await?;
+    ensure!(dns::txt(written.dns, name).await?.is_empty(), "the value was left");
     Ok(())
 }
 
