@@ -92,18 +92,23 @@ impl Default for ApiLimits {
 
 /// The whole interface. Serve it with the peer's address as
 /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), which the access log shows.
-#[must_use]
 pub fn router(state: ApiState, limits: ApiLimits) -> Router {
     let places = Arc::new(Semaphore::new(limits.concurrent_requests.min(Semaphore::MAX_PERMITS)));
     let metrics = state.metrics.clone();
     let (service, _) = service().split_for_parts();
     let (operations, _) = operations().split_for_parts();
-    service
+    let routes = service
         .layer(from_fn_with_state(places, limits::admit))
         .layer(map_response(private))
         .merge(operations)
         .with_state(state)
-        .merge(openapi::pages())
+        .merge(openapi::pages());
+    surrounded(routes, metrics, limits)
+}
+
+/// Routes within what every request passes.
+fn surrounded(routes: Router, metrics: Metrics, limits: ApiLimits) -> Router {
+    routes
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(from_fn_with_state(limits.request_timeout, limits::guard))
         .layer(from_fn_with_state(metrics, observe::observe))
