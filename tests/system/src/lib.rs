@@ -1,0 +1,3 @@
+//! Set-up shared by the system tests.
+
+pub mod site;
