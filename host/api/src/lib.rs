@@ -15,10 +15,10 @@ use utoipa::ToSchema;
 #[serde(default)]
 pub struct CertificateParams {
     /// First name of the certificate, for example `www.example.com` or `*.example.com`. Required.
-    #[schema(example = "www.example.com")]
+    #[schema(required = true, example = "www.example.com")]
     pub domain: String,
     /// Key of a configured issuer. Required.
-    #[schema(example = "letsencrypt")]
+    #[schema(required = true, example = "letsencrypt")]
     pub issuer: String,
     /// Optional name that identifies the certificate instead of issuer and domain.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -68,9 +68,11 @@ pub struct CertificateParams {
 pub struct CertificateMetadata {
     /// First name of the certificate.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "www.example.com")]
     pub domain: String,
     /// Key of the issuer.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "letsencrypt")]
     pub issuer: String,
     /// Whether `cert` holds the chain.
     #[serde(skip_serializing_if = "is_false")]
@@ -83,9 +85,11 @@ pub struct CertificateMetadata {
     pub days: i32,
     /// Requested renewal window in days before the end.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "20-30")]
     pub renewal_days: String,
     /// When the renewal is due: `YYYY-MM-DD HH:MM:SS +0000 UTC`.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "2026-12-28 04:11:09 +0000 UTC")]
     pub renewal_date: String,
     /// Requested DNS provider.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -95,12 +99,14 @@ pub struct CertificateMetadata {
     pub http_challenge: String,
     /// End of validity: `YYYY-MM-DD HH:MM:SS +0000 UTC`.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "2027-01-21 20:11:05 +0000 UTC")]
     pub expires: String,
     /// Hex SHA-256 of the text in `cert`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
     /// User name of the token that owns it.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "web-team")]
     pub owner: String,
     /// The certificate request, base64 of PEM.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -110,6 +116,7 @@ pub struct CertificateMetadata {
     pub labels: String,
     /// Kind of public key: `RSA-<bits>` or `ECDSA-<bits>`.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "ECDSA-256")]
     pub encryption: String,
     /// Serial number, lower-case hex.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -165,9 +172,10 @@ pub struct TokenParams {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Owner of everything made with the token. Required.
-    #[schema(example = "web-team")]
+    #[schema(required = true, example = "web-team")]
     pub username: String,
     /// What it may do: any of `create`, `read`, `update`, `delete`. Required.
+    #[schema(required = true, example = json!(["create", "read"]))]
     pub scope: Vec<String>,
     /// How long it is valid: `30d`, `1h30m` (units `y w d h m s ms`). Empty means for ever.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -175,6 +183,7 @@ pub struct TokenParams {
     pub duration: String,
     /// Window of the token's own rate limit, for example `1h`.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "1h")]
     pub rate_limit_window: String,
     /// Requests per window; 0 means the server's default.
     #[serde(skip_serializing_if = "is_zero")]
@@ -196,6 +205,7 @@ pub struct TokenCreated {
     /// Whose it is.
     pub username: String,
     /// `YYYY-MM-DD HH:MM:SS +0000 UTC` or `Never`.
+    #[schema(example = "2027-01-21 20:11:05 +0000 UTC")]
     pub expires: String,
     /// As requested.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -226,6 +236,7 @@ pub struct TokenInfo {
     /// Whose it is.
     pub username: String,
     /// `YYYY-MM-DD HH:MM:SS +0000 UTC` or `Never`.
+    #[schema(example = "2027-01-21 20:11:05 +0000 UTC")]
     pub expires: String,
     /// As requested.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -250,6 +261,7 @@ pub struct ErrorBody {
     #[schema(example = "certificate_not_found")]
     pub code: String,
     /// The id of the request, also in the `X-Request-ID` header and in the server's log.
+    #[schema(example = "req_5e1f0c6ab2d44b9f8a7c3d2e1f0a9b8c")]
     pub request_id: String,
     /// The same text as `error` where the answer is about one certificate; older clients look here.
     #[serde(default, skip_serializing_if = "String::is_empty")]

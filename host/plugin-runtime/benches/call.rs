@@ -4,10 +4,11 @@
 use std::{
     path::Path,
     process::Command,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use acme_manager_plugin_runtime::{Engine, EngineSettings, Origin, PluginDigest, PluginSettings};
+use acme_manager_plugin_runtime::{CallReport, Engine, EngineSettings, Origin, PluginDigest, PluginSettings};
 
 const CALLS: usize = 3000;
 const PROCESSES: usize = 200;
@@ -24,7 +25,12 @@ fn main() {
         let engine = Engine::new(EngineSettings::default()).expect("an engine");
         let checksum = PluginDigest::of(&bytes);
         let started = Instant::now();
-        let settings = PluginSettings::new("bench", Origin::File { path: path.clone(), checksum });
+        let mut settings = PluginSettings::new("bench", Origin::File { path: path.clone(), checksum });
+        let cost = Arc::new(Mutex::new((0, 0)));
+        let seen = cost.clone();
+        settings.observer = Some(Arc::new(move |report: &CallReport| {
+            *seen.lock().expect("no panic in here") = (report.fuel, report.peak_memory_bytes);
+        }));
         let plugin = engine.load(settings).await.expect("the plugin loads");
         println!("load: {:?} for {} bytes, pooled: {}", started.elapsed(), bytes.len(), engine.is_pooled());
         let mut times = Vec::with_capacity(CALLS);
@@ -34,6 +40,8 @@ fn main() {
             times.push(started.elapsed());
         }
         print("instantiate and describe", times);
+        let (fuel, memory) = *cost.lock().expect("no panic in here");
+        println!("one call: fuel {fuel}, memory {} KiB", memory >> 10);
     });
     let spawn = || {
         let started = Instant::now();

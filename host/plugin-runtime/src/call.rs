@@ -42,7 +42,7 @@ const MAX_DETAIL_BYTES: usize = 2048;
 
 /// The functions of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the contract documents them")]
+#[expect(missing_docs, reason = "the contract documents them")]
 pub enum Function {
     Describe,
     Check,
@@ -72,7 +72,6 @@ pub enum Outcome {
 
 /// What one call was and cost.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct CallReport {
     /// The plugin's name.
     pub plugin: Arc<str>,
@@ -183,9 +182,12 @@ impl Sandbox {
         let mut store = self.store(function, deadline);
         // A panic of the host (a defect, in a host function or in the engine) costs this call, not the process; the
         // store it may have left in disorder is dropped below.
-        let run = timeout_at(deadline, self.run::<P, R>(&mut store, function, params));
+        let run = async {
+            let ended = timeout_at(deadline, self.run::<P, R>(&mut store, function, params)).await;
+            store.data().log.finish();
+            ended
+        };
         let ended = AssertUnwindSafe(run).catch_unwind().await;
-        store.data().log.finish();
         let result = match ended {
             Ok(Ok(Ok(answer))) => accept(answer, store.data()),
             Ok(Ok(Err(error))) => Err(self.classify(&error, store.data())),

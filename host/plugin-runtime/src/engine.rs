@@ -31,7 +31,7 @@ const WASM_STACK_BYTES: usize = 512 << 10;
 const STACK_BYTES: usize = 1 << 20;
 /// What a reused memory or table keeps in place instead of faulting it in again. Small, because it is cleared at every
 /// call, and idle instances hold it.
-const KEEP_MEMORY_BYTES: usize = 64 << 10;
+const KEEP_MEMORY_BYTES: usize = 128 << 10;
 const KEEP_TABLE_BYTES: usize = 8 << 10;
 /// Core instances, memories and tables per component in the pool; a Python component has some thirty, two and two.
 const CORE_INSTANCES_EACH: u32 = 32;
@@ -42,7 +42,6 @@ const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(20).expect("20 is not z
 
 /// How to make an [`Engine`].
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct EngineSettings {
     /// An absolute directory for compiled components; `None` compiles at every start. It holds native code that is
     /// run, so it is created for this user alone and refused when others can write to it.
@@ -59,7 +58,6 @@ impl Default for EngineSettings {
 
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum EngineError {
     /// The cache directory cannot be used.
     #[error("the compile cache {} cannot be used: {reason}", .path.display())]
@@ -217,4 +215,30 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn the_clock_ends_with_the_engine() {
+        let engine = Engine::new(EngineSettings::default()).expect("an engine");
+        let weak = engine.0.wasm.weak();
+        drop(engine);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while weak.upgrade().is_some() {
+            assert!(Instant::now() < deadline, "something keeps the engine alive");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn without_room_for_a_pool_instances_come_on_demand() {
+        let settings = EngineSettings { max_instances: 1_000_000, ..EngineSettings::default() };
+        assert!(!Engine::new(settings).expect("an engine all the same").is_pooled());
+        assert!(Engine::new(EngineSettings::default()).expect("an engine").is_pooled());
+    }
 }

@@ -28,7 +28,6 @@ pub enum ErrorKind {
 
 /// Why a call gave no result.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum CallError {
     /// The plugin answered with an error of its own. The only variant that does not mean that something broke.
     #[error("plugin `{plugin}`: {message} ({kind}){}", Hint(.denied))]

@@ -124,7 +124,8 @@ impl GuestLog {
         match stream {
             Stream::Out => self.emit(state, Level::Info, "stdout", text, length),
             Stream::Err => {
-                if !text.trim().is_empty() {
+                // A Rust guest's last line is advice that does not apply here; the one before says what happened.
+                if !text.trim().is_empty() && !text.starts_with("note: run with `RUST_BACKTRACE") {
                     state.last_words = Some(self.clean(text, 1024));
                 }
                 self.emit(state, Level::Warn, "stderr", text, length);

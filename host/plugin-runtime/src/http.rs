@@ -1,6 +1,6 @@
 //! Outbound HTTP of plugins: the one place where a guest reaches the network.
 //!
-//! The order is fixed: count → grant for scheme, host and port → the body, whole and bounded → resolve once → refuse
+//! The order is fixed: count → grant for scheme, host and port → connection slot → the body, whole and bounded → resolve once → refuse
 //! addresses that are not granted → connect to the very address that was checked → TLS by name → HTTP/1.1. Redirects
 //! are answers like any other: the guest that follows one sends a new request and is checked again.
 
@@ -128,12 +128,13 @@ impl Network {
         times: Times,
         denied: Arc<Mutex<Option<String>>>,
     ) -> Result<Response<WasiBody>, Error> {
-        let request = self.prepare(request, &target.origin).await?;
         let slot = timeout(CONNECTION_WAIT, self.connections.clone().acquire_owned()).await;
         let Ok(Ok(slot)) = slot else {
             self.note(&target.origin, "too many open connections: finish reading responses before sending requests");
             return Err(Error::ConnectionLimitReached);
         };
+        // Only with a slot in hand: the bodies that wait to be sent are host memory.
+        let request = self.prepare(request, &target.origin).await?;
         let (response, sender) = self.send(request, &target, &times, &denied).await?;
         let lease = Lease { pool: self.pool.clone(), origin: target.origin, sender, _slot: slot };
         Ok(response.map(|incoming| {

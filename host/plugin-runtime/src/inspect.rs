@@ -14,7 +14,6 @@ use crate::{
 
 /// What a component is.
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct Inspection {
     /// The digest: the value of `checksum` in the configuration.
     pub digest: PluginDigest,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 /// The limits of a plugin. All but `max_concurrency`, `max_waiting` and `max_connections` count per call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// From the moment the call is asked for, waiting for a free slot included, to its answer.
     pub timeout: Duration,

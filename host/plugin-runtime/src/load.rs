@@ -50,7 +50,6 @@ pub enum Origin {
 
 /// Everything about one plugin: what to load, what to give it and what to allow it.
 #[derive(Clone)]
-#[non_exhaustive]
 pub struct PluginSettings {
     /// The name under which it appears in logs, errors and metrics.
     pub name: String,
@@ -94,7 +93,6 @@ impl fmt::Debug for PluginSettings {
 
 /// Why a plugin cannot be loaded. Every text names the file or the bundled plugin.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum LoadError {
     /// There is no such file.
     #[error("there is no file {}", .path.display())]

@@ -11,15 +11,11 @@ use tracing::{
     span,
 };
 
-/// The messages of the events with target `plugin` inside [`Lines::record`].
+/// The messages of the events with target `plugin` while it is the subscriber.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
-    pub(crate) fn record<T>(&self, f: impl FnOnce() -> T) -> T {
-        tracing::subscriber::with_default(self.clone(), f)
-    }
-
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().expect("no test panics in here"))
     }

@@ -18,7 +18,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -61,6 +61,8 @@ pub struct ApiState {
     pub metrics: Metrics,
     /// Whether this node may change anything.
     pub leadership: Leadership,
+    /// Whether everything stored was read once: before that nobody knows which tokens there are.
+    pub started: watch::Receiver<bool>,
     /// Where changes run; shutdown waits for it.
     pub tasks: TaskTracker,
 }

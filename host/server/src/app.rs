@@ -117,13 +117,14 @@ impl App {
         let certificates = Arc::new(Certificates::new(settings, accounts, solver, with));
         let settings = TokenSettings { api_key_hash: api_key_hash(config), prefix: prefixes.tokens };
         let tokens = Arc::new(Tokens::new(settings, store, registry, leadership.clone(), clock));
-        let (restored, _started) = watch::channel(false);
+        let (restored, started) = watch::channel(false);
         let state = ApiState {
             certificates: certificates.clone(),
             tokens: tokens.clone(),
             http01,
             metrics,
             leadership,
+            started,
             tasks: tracker.clone(),
         };
         let limits = ApiLimits { request_timeout: flags.server.http_read_timeout, ..ApiLimits::default() };

@@ -82,7 +82,7 @@ fn bad_grants_say_why() {
         ("a.*.example.com", "whole labels"),
         ("*.", "domain name"),
         ("*.com", "two labels"),
-        ("*.*.com", "domain name"),
+        ("*.*.com", "two labels"),
         ("*.127.0.0.1", "domain name"),
         ("api.example.com/v1", "leave out the path"),
         ("https://api.example.com/v1", "leave out the path"),

@@ -1,3 +1,5 @@
+use tracing::subscriber::with_default;
+
 use super::*;
 use crate::testing::Lines;
 
@@ -9,7 +11,7 @@ fn log(limits: &Limits, secrets: &[&str]) -> (Arc<GuestLog>, Lines) {
 #[test]
 fn output_becomes_lines_however_it_is_written() {
     let (log, lines) = log(&Limits::default(), &["supersecret"]);
-    lines.record(|| {
+    with_default(lines.clone(), || {
         for part in ["one\r\ntw", "o super", "secret\n\n", "un", "finished"] {
             log.write(Stream::Err, part.as_bytes());
         }
@@ -27,14 +29,14 @@ fn output_becomes_lines_however_it_is_written() {
 #[test]
 fn a_message_cannot_forge_lines_or_turn_the_text_around() {
     let (log, lines) = log(&Limits::default(), &[]);
-    lines.record(|| log.message(Level::Warn, "a\rb\nc\u{202e}d\u{2028}e"));
+    with_default(lines.clone(), || log.message(Level::Warn, "a\rb\nc\u{202e}d\u{2028}e"));
     assert_eq!(lines.take(), ["a\\rb", "c\\u{202e}d\\u{2028}e"]);
 }
 
 #[test]
 fn long_lines_are_cut_and_secrets_at_the_cut_are_not_halved() {
     let (log, lines) = log(&Limits::default(), &["supersecret"]);
-    lines.record(|| {
+    with_default(lines.clone(), || {
         let long = format!("{}supersecret{}\n", "x".repeat(MAX_LINE_BYTES - 5), "y".repeat(100_000));
         log.write(Stream::Out, long.as_bytes());
         log.message(Level::Info, &long);
@@ -47,10 +49,9 @@ fn long_lines_are_cut_and_secrets_at_the_cut_are_not_halved() {
 
 #[test]
 fn what_exceeds_the_limits_is_counted_and_dropped() {
-    let mut limits = Limits::default();
-    limits.log_lines = 3;
+    let limits = Limits { log_lines: 3, ..Limits::default() };
     let (log, lines) = self::log(&limits, &[]);
-    lines.record(|| {
+    with_default(lines.clone(), || {
         for _ in 0..1000 {
             log.write(Stream::Out, b"flood\n");
         }
@@ -58,10 +59,9 @@ fn what_exceeds_the_limits_is_counted_and_dropped() {
     });
     assert_eq!(lines.take().len(), 4, "three lines and the summary");
     assert_eq!(log.dropped_lines(), 997);
-    limits.log_bytes = 12;
-    limits.log_lines = 100;
+    let limits = Limits { log_bytes: 12, ..Limits::default() };
     let (log, lines) = self::log(&limits, &[]);
-    lines.record(|| log.message(Level::Info, "12345678\n12345678\n1"));
+    with_default(lines.clone(), || log.message(Level::Info, "12345678\n12345678\n1"));
     assert_eq!(lines.take(), ["12345678"]);
     assert_eq!(log.dropped_lines(), 2);
 }

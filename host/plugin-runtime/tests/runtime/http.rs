@@ -160,7 +160,7 @@ async fn responses_are_bounded_in_size_and_time() {
     let server = Server::start(None).await;
     let plugin = plain(&server, |settings| settings.limits.timeout = Duration::from_secs(5)).await;
     for (value, expected) in [
-        ("get http://api.example.com/big", "HttpResponseBodySize"),
+        ("get http://api.example.com/big", "response body size exceeds limit: 8388608 bytes"),
         ("get http://api.example.com/headers", "HttpResponseHeaderSectionSize"),
         ("get http://api.example.com/garbage", "HttpProtocolError"),
         ("headers http://api.example.com/ 70000", "HttpRequestHeaderSectionSize"),

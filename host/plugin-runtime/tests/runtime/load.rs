@@ -169,8 +169,7 @@ async fn the_compile_cache_is_used_and_guarded() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().expect("a directory");
     let cache = dir.path().join("cache");
-    let mut engine_settings = EngineSettings::default();
-    engine_settings.compile_cache = Some(cache.clone());
+    let mut engine_settings = EngineSettings { compile_cache: Some(cache.clone()), ..EngineSettings::default() };
     let first = Engine::new(engine_settings.clone()).expect("an engine");
     first.load(settings()).await.expect("loaded");
     assert_eq!(cache.metadata().expect("made").permissions().mode() & 0o777, 0o700);
@@ -181,4 +180,13 @@ async fn the_compile_cache_is_used_and_guarded() {
     assert!(error.contains("others can write to it (mode 777)"), "{error}");
     engine_settings.compile_cache = Some("relative".into());
     assert!(Engine::new(engine_settings).expect_err("refused").to_string().contains("not absolute"));
+}
+
+#[tokio::test]
+async fn plugins_run_without_a_pool() {
+    let engine =
+        Engine::new(EngineSettings { max_instances: 1_000_000, ..EngineSettings::default() }).expect("an engine");
+    assert!(!engine.is_pooled());
+    let plugin = engine.load(settings()).await.expect("loaded");
+    assert_eq!(crate::support::present(&plugin, "sleep 1").await.expect("an answer"), "rested");
 }

@@ -1,6 +1,7 @@
 //! What a guest writes ends in our log, bounded, and without secrets.
 
-use acme_manager_plugin_runtime::CallError;
+use acme_manager_plugin_runtime::{CallError, Outcome};
+use tracing::{Event, Metadata, Subscriber, span};
 
 use crate::{
     lines::Lines,
@@ -52,4 +53,42 @@ async fn a_flood_of_lines_is_cut_off_and_summed_up() {
     assert_eq!(lines.len(), 51);
     assert!(lines[50].contains("log limit reached"), "{}", lines[50]);
     assert_eq!(reports.last().dropped_log_lines, 30_000 - 50);
+}
+
+/// Stands for a defect of the host: it panics inside a host function.
+struct Defect;
+
+impl Subscriber for Defect {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "plugin"
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        panic!("a defect of the host");
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[tokio::test]
+async fn a_panic_of_the_host_costs_one_call() {
+    let reports = Reports::default();
+    let plugin = plugin(|settings| reports.observe(settings)).await;
+    {
+        let _guard = tracing::subscriber::set_default(Defect);
+        let error = present(&plugin, "log-flood 1").await.expect_err("the host panics");
+        assert!(matches!(&error, CallError::Host { detail, .. } if detail == "a defect of the host"), "{error}");
+        assert_eq!(reports.last().outcome, Outcome::Host);
+    }
+    present(&plugin, "ok").await.expect("nothing is poisoned");
 }

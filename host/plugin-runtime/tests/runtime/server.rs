@@ -104,6 +104,11 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: &Seen) {
             if matches!(stream.read_buf(&mut buffer).await, Err(_) | Ok(0)) {
                 return;
             }
+            // A TLS handshake for a server that speaks none.
+            if buffer.first() == Some(&0x16) {
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+                return;
+            }
         };
         let head = String::from_utf8_lossy(&buffer[..end]).to_lowercase();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);

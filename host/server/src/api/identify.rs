@@ -12,7 +12,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::ApiState;
-use super::error::{ApiError, Scheme};
+use super::error::{ApiError, Code, Scheme};
 use crate::names::Owner;
 use crate::tokens::{Admin, Authorized, Identity, Right, authorize};
 
@@ -46,6 +46,7 @@ impl FromRequestParts<ApiState> for Known {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        state.require_started()?;
         let identity = state
             .tokens
             .authenticate(only(&parts.headers, AUTHORIZATION.as_str()))
@@ -71,8 +72,17 @@ impl FromRequestParts<ApiState> for KeyHolder {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        state.require_started()?;
         let key = only(&parts.headers, API_KEY);
         state.tokens.admin(key).map(Self).map_err(|_| ApiError::unauthorized(Scheme::ApiKey))
+    }
+}
+
+impl ApiState {
+    /// Says so while the stored tokens are not read yet: a refusal would make clients give up on good credentials.
+    pub(super) fn require_started(&self) -> Result<(), ApiError> {
+        let starting = || ApiError::new(Code::Starting, "the server is still reading what is stored");
+        if *self.started.borrow() { Ok(()) } else { Err(starting()) }
     }
 }
 

@@ -145,6 +145,7 @@ fn fits(code: Code, tag: &str) -> bool {
         | Code::MissingScope
         | Code::Internal
         | Code::StoreUnavailable
+        | Code::Starting
         | Code::NotLeader => true,
         Code::InvalidJson
         | Code::BodyTimeout

@@ -24,7 +24,7 @@ pub(super) struct Ready {
 
 /// Whether requests can be served
 ///
-/// They can when the store answers and this node may change things. The code of the answer says what is missing.
+/// They can when all that is stored was read, the store answers and this node may change things. The code of the answer says what is missing.
 #[utoipa::path(
     get,
     path = "/ready",
@@ -36,6 +36,7 @@ pub(super) struct Ready {
     )
 )]
 pub(super) async fn ready(State(state): State<ApiState>) -> Result<Json<Ready>, ApiError> {
+    state.require_started()?;
     state.leadership.term()?;
     match tokio::time::timeout(STORE_TIME, state.certificates.ready()).await {
         Ok(pinged) => pinged.map_err(|error| ApiError::unready(&error))?,

@@ -1,11 +1,20 @@
-//! Addresses of services that are sent credentials: HTTPS, or HTTP to this very machine.
+//! Addresses of services that are sent credentials: HTTPS, or HTTP where that is known to be meant.
 
 use url::{Host, Url};
 
 use super::section::Section;
 
-/// The URL at `key`; mistakes are noted, plain HTTP to the loopback is a warning.
-pub(super) fn read(section: &Section<'_>, key: &str) -> Option<Url> {
+/// Where plain HTTP is accepted, with a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlainHttp {
+    /// To this machine alone: RFC 8555 §6.1 asks a CA for HTTPS.
+    Loopback,
+    /// To any host: installations reach Vault over a private network or a local proxy, and must go on working.
+    Anywhere,
+}
+
+/// The URL at `key`; mistakes are noted.
+pub(super) fn read(section: &Section<'_>, key: &str, plain: PlainHttp) -> Option<Url> {
     let text = section.required_text(key)?;
     let url = match Url::parse(&text) {
         Ok(url) if url.has_host() => url,
@@ -27,6 +36,10 @@ pub(super) fn read(section: &Section<'_>, key: &str) -> Option<Url> {
         "https" => Some(url),
         "http" if is_loopback(&url) => {
             section.warning(key, "plain HTTP: accepted because the host is this machine");
+            Some(url)
+        }
+        "http" if plain == PlainHttp::Anywhere => {
+            section.warning(key, "plain HTTP: credentials and keys cross the network in clear; use https");
             Some(url)
         }
         "http" => {

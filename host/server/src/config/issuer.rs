@@ -118,7 +118,7 @@ pub(super) fn read_all(root: &Section<'_>, notes: &Notes) -> BTreeMap<IssuerName
 fn read(section: &Section<'_>) -> Option<Issuer> {
     section.only(KEYS, &[("common", common::KEYS)]);
     // Everything is read before the first way out, so that all mistakes are noted.
-    let ca_dir_url = endpoint::read(section, "ca_dir_url");
+    let ca_dir_url = endpoint::read(section, "ca_dir_url", endpoint::PlainHttp::Loopback);
     let limit = section.count("overall_request_limit", "requests per second", 0..=1_000).filter(|limit| *limit > 0);
     let contact = read_contact(section);
     let external_account = read_external_account(section);

@@ -123,7 +123,7 @@ fn read_embedded(section: &Section<'_>) -> Option<Embedded> {
 
 fn read_vault(section: &Section<'_>) -> Option<Vault> {
     section.only(VAULT_KEYS, &[("storage.embedded", EMBEDDED_KEYS)]);
-    let url = endpoint::read(section, "url");
+    let url = endpoint::read(section, "url", endpoint::PlainHttp::Anywhere);
     let role_id = section.required_text("role_id");
     let secret_id = section.required_secret("secret_id");
     let secret_engine = read_mount(section, "secret_engine", "secret");

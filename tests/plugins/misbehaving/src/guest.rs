@@ -126,10 +126,13 @@ impl Guest for Misbehaving {
                 words[1],
                 &fetch::Options { headers: vec![("x-filler", "y".repeat(number(2)))], ..Default::default() },
             ),
-            "many" => (0..number(2))
-                .map(|_| fetch::get(words[1], &fetch::Options::default()))
-                .next_back()
-                .unwrap_or(Ok(String::new())),
+            "many" => {
+                let mut last = String::new();
+                for _ in 0..number(2) {
+                    last = fetch::get(words[1], &fetch::Options::default())?;
+                }
+                Ok(last)
+            }
             other => Err(error(ErrorKind::Other, &format!("`{other}` is no behaviour"))),
         }
     }

@@ -46,6 +46,7 @@ pub enum Code {
     StoreCorrupt,
     StoreUnavailable,
     NotLeader,
+    Starting,
     TooManyChallenges,
     Overloaded,
     StillRunning,
@@ -54,7 +55,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of their statuses.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::InvalidRequest,
         Self::InvalidJson,
         Self::NoChallenge,
@@ -95,6 +96,7 @@ impl Code {
         Self::StoreCorrupt,
         Self::StoreUnavailable,
         Self::NotLeader,
+        Self::Starting,
         Self::TooManyChallenges,
         Self::Overloaded,
         Self::StillRunning,
@@ -142,9 +144,11 @@ impl Code {
             | Self::DnsRecordBusy
             | Self::StoreRefused
             | Self::StoreCorrupt => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::StoreUnavailable | Self::NotLeader | Self::TooManyChallenges | Self::Overloaded => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::StoreUnavailable
+            | Self::NotLeader
+            | Self::Starting
+            | Self::TooManyChallenges
+            | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::StillRunning | Self::RequestTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -154,7 +158,7 @@ impl Code {
     pub fn retry_after_seconds(self) -> Option<u32> {
         match self {
             Self::Overloaded => Some(1),
-            Self::CertificateBusy | Self::NotLeader => Some(5),
+            Self::CertificateBusy | Self::NotLeader | Self::Starting => Some(5),
             Self::StoreUnavailable | Self::TooManyChallenges => Some(30),
             _ => None,
         }
@@ -214,6 +218,7 @@ impl Code {
             Self::StoreCorrupt => ("store_corrupt", "What is stored cannot be read; the server's log says why."),
             Self::StoreUnavailable => ("store_unavailable", "The store is not available."),
             Self::NotLeader => ("not_leader", "This node may not change anything."),
+            Self::Starting => ("starting", "The server is still reading what is stored."),
             Self::TooManyChallenges => ("too_many_challenges", "Too many HTTP-01 challenges are open."),
             Self::Overloaded => ("overloaded", "Too many requests are being answered."),
             Self::StillRunning => ("still_running", "The issuance goes on; fetch the certificate later."),

@@ -99,7 +99,7 @@ const ISSUER: &[Row] = &[
 
 const VAULT: &[Row] = &[
     ("{}", "url", "required, but missing"),
-    ("url: http://vault:8200", "url", "plain http is allowed to loopback hosts only"),
+    ("url: ftp://vault:8200", "url", "got the scheme"),
     ("{}", "role_id", "required, but missing"),
     ("role_id: ''", "role_id", "must not be empty"),
     ("{}", "secret_id", "required, but missing"),

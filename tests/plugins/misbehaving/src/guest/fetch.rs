@@ -45,16 +45,14 @@ pub(super) fn get(url: &str, options: &Options) -> Result<String, Error> {
     let pending = outgoing_handler::handle(request, Some(timeouts)).map_err(|problem| unavailable("send", problem))?;
     let written = write(&body, options.body.unwrap_or(0));
     let finished = OutgoingBody::finish(body, None).map_err(|problem| unavailable("finish", problem));
-    if options.headers.is_empty() {
-        written?;
-        finished?;
-    }
     pending.subscribe().block();
     let response = match pending.get() {
         Some(Ok(Ok(response))) => response,
         Some(Ok(Err(problem))) => return Err(unavailable("response", problem)),
         _ => return Err(error(ErrorKind::Other, "no response")),
     };
+    // What the host said of the request tells more than that it stopped reading the body.
+    written.and(finished)?;
     let status = response.status();
     let body = response.consume().map_err(wrong)?;
     let stream = body.stream().map_err(wrong)?;
