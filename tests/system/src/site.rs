@@ -34,6 +34,9 @@ pub struct SiteOptions {
     pub env: Vec<(String, String)>,
     /// Seconds that a request waits for its certificate.
     pub cert_timeout: u32,
+    /// A component that many entries load: compiled once before the server starts, into the cache beside its store,
+    /// which must then lie in a folder of the test.
+    pub compiled_before: Option<PathBuf>,
 }
 
 impl Default for SiteOptions {
@@ -44,6 +47,7 @@ impl Default for SiteOptions {
             storage: STORAGE.to_owned(),
             env: Vec::new(),
             cert_timeout: 60,
+            compiled_before: None,
         }
     }
 }
@@ -109,6 +113,9 @@ impl Site {
         API_KEY.clone_into(&mut server.api_key);
         for (name, value) in &options.env {
             server = server.env(name, value);
+        }
+        if let Some(component) = &options.compiled_before {
+            compile(component, &options.storage).await?;
         }
         let server = Server::start(server).await?;
         let api = server.api();
@@ -264,6 +271,21 @@ pub fn server_binary() -> PathBuf {
 /// A request for `domain` from the issuer `pebble`.
 pub fn params(domain: &str) -> CertificateParams {
     CertificateParams { domain: domain.to_owned(), issuer: "pebble".to_owned(), ..CertificateParams::default() }
+}
+
+/// Lets the server's own command load the component with the same storage, so that its cache is filled.
+async fn compile(component: &Path, storage: &str) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let checksum =
+        tokio::process::Command::new(server_binary()).args(["plugin", "checksum"]).arg(component).output().await?;
+    let checksum = String::from_utf8(checksum.stdout)?;
+    let entry =
+        format!("    - name: first\n      path: {}\n      checksum: '{}'\n", component.display(), checksum.trim());
+    std::fs::write(folder.path().join("config.yml"), format!("common:\n  plugins:\n{entry}storage:\n{storage}"))?;
+    let mut list = tokio::process::Command::new(server_binary());
+    let list = list.args(["plugin", "list"]).current_dir(folder.path()).output().await?;
+    ensure!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
+    Ok(())
 }
 
 fn config(options: &SiteOptions, ca: &Pebble) -> String {

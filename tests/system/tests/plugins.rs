@@ -69,7 +69,8 @@ const HARMLESS: &[Case] = &[
 
 #[tokio::test]
 async fn each_misbehaviour_ends_at_its_limit_and_troubles_nobody() {
-    let site = site().await;
+    let data = tempfile::tempdir().unwrap();
+    let site = site(&data).await;
     let order = |case: &'static Case| {
         let order =
             CertificateParams { dns_challenge: case.name.to_owned(), ..params(&format!("{}.site.test", case.name)) };
@@ -124,7 +125,7 @@ async fn good_orders(site: &Site) -> Duration {
     slowest
 }
 
-async fn site() -> Site {
+async fn site(data: &tempfile::TempDir) -> Site {
     let path = plugin_component("test/misbehaving.wasm");
     let checksum = hex::encode(Sha256::digest(fs::read(&path).unwrap()));
     let entry = |case: &Case| {
@@ -137,5 +138,6 @@ async fn site() -> Site {
     };
     let mut common = "  plugins:\n".to_owned();
     common.extend(CASES.iter().chain(HARMLESS).map(entry));
-    Site::start(SiteOptions { common, ..SiteOptions::default() }).await.unwrap()
+    let storage = format!("  embedded:\n    path: {}/store.redb\n", data.path().display());
+    Site::start(SiteOptions { common, storage, compiled_before: Some(path), ..SiteOptions::default() }).await.unwrap()
 }

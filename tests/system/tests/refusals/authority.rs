@@ -123,8 +123,10 @@ async fn answer(
         "order-1" => json(200, &order(&flaw, progress, link)),
         "authorization" => json(200, &authorization(&flaw, progress, link)),
         "challenge" => {
+            // The verdict comes with the authorization, as from CAs that validate later.
+            let pending = json(200, &challenge(&flaw, progress, link));
             progress.answered = true;
-            json(200, &challenge(&flaw, progress, link))
+            pending
         }
         "finalize" => {
             progress.csr =

@@ -59,10 +59,11 @@ async fn each_flaw_of_a_ca_is_named_and_leaves_nothing() {
     assert_eq!(order("honest").await.status, 201);
 
     let mut failed = Vec::new();
+    let beside = params(&site.name());
     let (answers, good) = tokio::join!(
         futures::future::join_all(CASES.iter().map(|case| order(case.0))),
         // CAs that hang do not hold up others.
-        site.order(&params(&site.name())),
+        site.order(&beside),
     );
     let good = good.unwrap();
     assert_eq!(good.status, 201, "{}", good.body);

@@ -2,7 +2,7 @@
 
 use acme_manager_api::CertificateParams;
 use acme_manager_harness::{certs::Request, ports};
-use acme_manager_system_tests::site::{API_KEY, Site, SiteOptions, ZONE, params};
+use acme_manager_system_tests::site::{API_KEY, Site, SiteOptions, ZONE, params, plugin_component};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::{CertificateParams as CertificateRequest, DistinguishedName, KeyPair};
 use reqwest::{Method, RequestBuilder};
@@ -194,7 +194,10 @@ async fn site(folder: &tempfile::TempDir, plugins: &[plugin_files::BrokenPlugin]
         format!("  stranger:\n    ca_dir_url: {}\n    dns_challenge: pdns\n", stranger.directory_url),
     ];
     let env = vec![("AWS_ENDPOINT_URL".to_owned(), "not an address".to_owned())];
-    let options = SiteOptions { common, issuers: issuers.concat(), env, ..SiteOptions::default() };
+    let storage = format!("  embedded:\n    path: {}/store.redb\n", folder.path().display());
+    let compiled_before = Some(plugin_component("test/misbehaving.wasm"));
+    let options =
+        SiteOptions { common, issuers: issuers.concat(), env, storage, compiled_before, ..SiteOptions::default() };
     let site = Site::start(options).await.unwrap();
     // It is asked for as long as the server runs.
     std::mem::forget(stranger);
@@ -273,8 +276,8 @@ async fn what_is_no_request_is_refused_at_the_door() {
         ("no API key", post(&site, "/api/v1/token").json(&json!({})), 401, "unauthorized", &[]),
         ("a wrong method", request("PATCH", "/api/v1/certificate"), 405, "method_not_allowed", &["Allow"]),
         ("a wrong path", request("GET", "/api/v1/certificates"), 404, "path_not_found", &["/swagger/"]),
-        ("a path with dots", request("GET", "/api/v1/certificate/%2e%2e/%2e%2e"), 404, "certificate_not_found", &[]),
-        ("no such certificate to read", request("GET", &known), 404, "certificate_not_found", &[DOMAIN]),
+        ("a path with dots", request("GET", "/api/v1/certificate/%2e%2e/%2e%2e"), 404, "path_not_found", &[]),
+        ("no such certificate to read", request("GET", &known), 404, "path_not_found", &[DOMAIN]),
         ("no such certificate to remove", request("DELETE", &known), 404, "certificate_not_found", &[DOMAIN]),
         (
             "no such certificate to change",
