@@ -252,7 +252,7 @@ impl Source {
 fn read(origin: &Origin, name: &str) -> Result<Source, LoadError> {
     let (text, bytes, expected) = match origin {
         Origin::Bundled { bytes, digest } => (format!("the bundled plugin `{name}`"), bytes.to_vec(), *digest),
-        Origin::File { path, checksum } => (path.display().to_string(), read_file(path)?, *checksum),
+        Origin::File { path, checksum } => (path.display().to_string(), read_component(path)?, *checksum),
     };
     let source = Source::unchecked(text, bytes)?;
     if source.digest != expected {
@@ -261,8 +261,12 @@ fn read(origin: &Origin, name: &str) -> Result<Source, LoadError> {
     Ok(source)
 }
 
-/// Opens once and reads what was opened, so that nothing can be exchanged between the checks.
-fn read_file(path: &Path) -> Result<Vec<u8>, LoadError> {
+/// Reads a file that may be a component, as [`Engine::load`] does: a regular file, and no larger than a component may
+/// be. Opens once and reads what was opened, so that nothing can be exchanged between the checks. Blocks.
+///
+/// # Errors
+/// When there is no such file, or it cannot be read, is of another type, or is too large.
+pub fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
     let fail = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => LoadError::Missing { path: path.to_owned() },
         _ => LoadError::Unreadable { path: path.to_owned(), source },

@@ -447,7 +447,10 @@ impl Certificates {
             None => Err(CertificateError::NoChallenge { issuer: request.issuer.clone() }),
             Some(Challenge::Dns(provider)) => {
                 self.solver.providers().require(provider)?;
-                Ok(())
+                match request.names.iter().find_map(crate::names::DomainName::ip) {
+                    Some(address) => Err(crate::challenges::ChallengeError::IpAddress { address }.into()),
+                    None => Ok(()),
+                }
             }
             Some(Challenge::Http(provider)) if provider.as_str() == HTTP_PROVIDER => {
                 if request.names.iter().any(crate::names::DomainName::is_wildcard) {

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use acme_manager_plugin_runtime::{Description, Engine, EngineSettings, Inspection, PluginDigest};
-use anyhow::Context;
+use acme_manager_plugin_runtime::{Description, Engine, EngineSettings, Inspection, PluginDigest, read_component};
 
 use super::plugins;
 use crate::certificates::chain;
@@ -88,5 +87,5 @@ fn describe(description: &Description) {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+    read_component(path).map_err(|e| anyhow::anyhow!(chain(&e)))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use acme_manager_plugin_runtime::{
     CallReport, Description, Engine, EngineSettings, Grants, HostGrant, Limits, Observer, Origin, Plugin, PluginDigest,
-    PluginSettings,
+    PluginSettings, read_component,
 };
 use anyhow::Context;
 use futures::future::join_all;
@@ -170,8 +170,10 @@ async fn foreign_plugin(
             Origin::File { path: path.clone(), checksum: PluginDigest::from(checksum.0) }
         }
         PluginSource::Unverified { path } if allow_unverified => {
-            let bytes = tokio::fs::read(path).await.map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-            let checksum = PluginDigest::of(&bytes);
+            let file = path.clone();
+            let read = tokio::task::spawn_blocking(move || read_component(&file).map(|bytes| PluginDigest::of(&bytes)));
+            let read = read.await.map_err(|_| format!("{} cannot be read: the server is ending", path.display()))?;
+            let checksum = read.map_err(|e| chain(&e))?;
             tracing::warn!(plugin = %entry.name, path = %path.display(), %checksum, "loading a plugin without a checksum");
             Origin::File { path: path.clone(), checksum }
         }

@@ -13,6 +13,7 @@
 //! holds the certificate's lock.
 
 use acme_manager_api::Certificate;
+use acme_manager_plugin_runtime::ErrorKind;
 use secrecy::ExposeSecret;
 
 use super::accounts::ConfiguredIssuer;
@@ -173,7 +174,18 @@ impl Certificates {
         self.leadership.term()?;
         let mut turns = Vec::new();
         for placement in &mut round {
-            turns.push(self.solver.place(placement).await?);
+            match self.solver.place(placement).await {
+                Ok(turn) => turns.push(turn),
+                Err(error) => {
+                    // A plugin without its configuration has asked nobody for anything, and could not remove it either:
+                    // the certificate must not stay busy with a removal that cannot succeed.
+                    let unconfigured = matches!(error, ChallengeError::Refused { kind: ErrorKind::Config, .. });
+                    if unconfigured && stored.intent.attempts == 1 {
+                        stored.intent.placements.retain(|known| known.handle.is_some());
+                    }
+                    return Err(error.into());
+                }
+            }
             for known in &mut stored.intent.placements {
                 if known.value == placement.value {
                     known.handle.clone_from(&placement.handle);

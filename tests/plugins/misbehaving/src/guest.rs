@@ -74,7 +74,9 @@ impl Guest for Misbehaving {
     }
 
     fn present(record: TxtRecord) -> Result<String, Error> {
-        let words: Vec<&str> = record.value.split(' ').collect();
+        // Behind a server the value is the CA's business; there the environment says what to do.
+        let behaviour = env::var("MISBEHAVE").unwrap_or_else(|_| record.value.clone());
+        let words: Vec<&str> = behaviour.split(' ').collect();
         let number = |at: usize| words.get(at).and_then(|word| word.parse::<usize>().ok()).unwrap_or(0);
         match words[0] {
             "ok" => Ok(format!("{} in {}", record.name, record.zone)),
