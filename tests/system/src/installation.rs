@@ -28,7 +28,9 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How the server finds out that a TXT value is visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
-    /// All resolvers show it, here the name server itself.
+    /// As soon as the provider has taken it: the CA asks the very server that the provider writes to.
+    Written,
+    /// All resolvers show it. The zone's name servers are asked for aliases, so they must be on port 53.
     Resolvers,
     /// It waits so many seconds; slows an issuance down at a known place.
     Wait(u32),
@@ -39,6 +41,7 @@ pub enum Propagation {
 impl Propagation {
     fn variables(self) -> Vec<(&'static str, String)> {
         match self {
+            Self::Written => vec![("ACME_MANAGER_DNS_PROPAGATIONDISABLEANS", "true".to_owned())],
             Self::Resolvers => vec![
                 ("ACME_MANAGER_DNS_PROPAGATIONDISABLEANS", "true".to_owned()),
                 ("ACME_MANAGER_DNS_PROPAGATIONRNS", "true".to_owned()),
@@ -81,7 +84,7 @@ impl Plan {
     /// OpenBao, and a CA that behaves.
     #[must_use]
     pub fn vault() -> Self {
-        Self { is_vault: true, is_strict: false, propagation: Propagation::Resolvers, request_budget_seconds: 120 }
+        Self { is_vault: true, is_strict: false, propagation: Propagation::Written, request_budget_seconds: 120 }
     }
 
     /// The embedded store, and a CA that behaves.
@@ -269,7 +272,7 @@ pub async fn until<T, F>(deadline: Duration, mut probe: impl FnMut() -> F) -> an
 where
     F: Future<Output = anyhow::Result<T>>,
 {
-    const INTERVAL: Duration = Duration::from_millis(10);
+    const INTERVAL: Duration = Duration::from_millis(25);
     let end = Instant::now() + deadline;
     loop {
         match probe().await {

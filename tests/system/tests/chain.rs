@@ -91,7 +91,8 @@ async fn strict_pebble_pdns_and_openbao() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn strict_pebble_pdns_and_the_embedded_store() -> anyhow::Result<()> {
-    let with = Plan::embedded().strict().start().await?;
+    let dns = PowerDns::start_on(ports::loopback_address(), &[ZONE]).await?;
+    let with = Plan::embedded().strict().propagation(Propagation::Resolvers).start_on(dns).await?;
     issue_several(&with).await?;
     let file = std::fs::read(with.server.directory().join("store.redb"))?;
     for plain in ["BEGIN CERTIFICATE", "PRIVATE KEY", "tokenHash", with.bearer.as_str()] {

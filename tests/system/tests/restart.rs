@@ -133,7 +133,7 @@ async fn killed_when_the_certificate_is_stored() -> anyhow::Result<()> {
 #[tokio::test]
 async fn sigterm_ends_it_in_time_and_the_order_is_finished_later() -> anyhow::Result<()> {
     // Longer than the server waits for what is under way.
-    let mut with = Plan::embedded().propagation(Propagation::Wait(45)).start().await?;
+    let mut with = Plan::embedded().propagation(Propagation::Wait(36)).start().await?;
     let mut request = with.begin(order(ZONE));
     let placed = || async { Ok(ensure!(!with.txt(ZONE).await?.is_empty(), "nothing is placed yet")) };
     until(PATIENCE, placed).await?;

@@ -48,7 +48,8 @@ impl KeyFile {
 }
 
 fn openssl(arguments: &[&str], file: &Path) -> anyhow::Result<()> {
-    let output = Command::new("openssl").args(arguments).arg("-out").arg(file).output();
+    let (command, options) = arguments.split_first().context("no command")?;
+    let output = Command::new("openssl").arg(command).arg("-out").arg(file).args(options).output();
     let output = output.context("`openssl` is not installed: run `cargo xtask setup`")?;
     Ok(ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr)))
 }
