@@ -203,7 +203,21 @@ impl Site {
         for (place, text) in [("log", log.as_str()), ("answers", answers.as_str())] {
             ensure!(!text.contains("PRIVATE KEY"), "the {place} show a private key");
         }
-        ensure!(!log.contains("panicked at"), "the server panicked:\n{log}");
+        let panicked = log.lines().find(|line| line.contains("panicked at") && !line.contains("target=plugin"));
+        ensure!(panicked.is_none(), "the server panicked: {panicked:?}");
+        Ok(())
+    }
+
+    /// Waits until the server's log holds each of `words` in one line.
+    ///
+    /// # Errors
+    /// When it does not within half a minute.
+    pub async fn until_logged(&self, words: &[&str]) -> anyhow::Result<()> {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !self.server.process.log().lines().any(|line| words.iter().all(|word| line.contains(word))) {
+            ensure!(Instant::now() < end, "no line of the log holds {words:?}:\n{}", self.server.process.log());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         Ok(())
     }
 
@@ -292,7 +306,7 @@ fn config(options: &SiteOptions, ca: &Pebble) -> String {
     let SiteOptions { common, issuers, storage, cert_timeout, .. } = options;
     let (directory, roots) = (&ca.directory_url, ca.ca_root_file.display());
     format!(
-        "common:\n  api_key_hash: '@API_KEY_HASH@'\n  cert_timeout: {cert_timeout}\n  http_client_retry_max: 0\n{common}\
+        "common:\n  api_key_hash: '@API_KEY_HASH@'\n  cert_timeout: {cert_timeout}\n  http_client_retry_max: 1\n  http_client_retry_wait_max: 1\n{common}\
          issuer:\n  pebble:\n    ca_dir_url: {directory}\n    ca_root_file: {roots}\n    dns_challenge: pdns\n{issuers}\
          storage:\n{storage}"
     )

@@ -39,23 +39,17 @@ const CASES: &[Case] = &[
     case("panics", "panic", "", FAILED, &["crashed"]),
     case("exits", "exit 1", "", FAILED, &["exit(1)"]),
     case("holds", "handles 1000000", "", FAILED, &["exceeded a bound"]),
-    case("tells", "secrets-in-error", "", REFUSED, &["unauthorized", "failed"]),
-    case("returns-much", "huge 5000000", "", FAILED, &["returned something unusable"]),
-    case("complains-much", "huge-error 5000000", "", REFUSED, &["é"]),
+    case("tells", "secrets-in-error", "", REFUSED, &["[redacted] failed"]),
+    case("returns-much", "huge 5000000", "", FAILED, &["exceeded a bound", "too much data"]),
+    case("complains-much", "huge-error 5000000", "", FAILED, &["exceeded a bound", "too much data"]),
     case("strays", "get https://elsewhere.test/", "", REFUSED, &["elsewhere.test", "allowed_hosts"]),
-    case(
-        "asks-the-cloud",
-        "get http://169.254.169.254/latest/meta-data/",
-        "      allowed_hosts: ['http://169.254.169.254']\n",
-        REFUSED,
-        &["169.254.169.254", "allowed_cidrs"],
-    ),
+    case("asks-the-cloud", "get http://169.254.169.254/", "", REFUSED, &["169.254.169.254", "allowed_hosts"]),
     case(
         "looks-around",
-        "get http://127.0.0.1:1/",
-        "      allowed_hosts: ['http://127.0.0.1:1']\n",
+        "get http://localhost:1/",
+        "      allowed_hosts: ['http://localhost:1']\n",
         REFUSED,
-        &["127.0.0.1", "allowed_cidrs"],
+        &["localhost", "no public address", "allowed_cidrs"],
     ),
 ];
 
@@ -107,8 +101,8 @@ async fn each_misbehaviour_ends_at_its_limit_and_troubles_nobody() {
 
 fn judge(case: &Case, answer: &Answer) -> Option<String> {
     let difference = answer.differs(500, case.code, case.words);
-    // A call that ran into its timeout is tried five times, with pauses of 15 s in all.
-    let limit = Duration::from_secs(if case.words.contains(&"(`timeout`)") { 40 } else { 20 });
+    // What may pass by itself, as a call that ran into its timeout, is tried five times, with pauses of 15 s in all.
+    let limit = Duration::from_secs(45);
     let late = (answer.took > limit).then(|| format!("it took {:?}", answer.took));
     let long = (answer.error.len() > 8_192).then(|| "a text without end".to_owned());
     difference.or(late).or(long).map(|what| format!("{}: {what}", case.name))

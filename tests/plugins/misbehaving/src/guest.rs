@@ -142,7 +142,7 @@ impl Guest for Misbehaving {
     }
 
     fn ready(_: TxtRecord, handle: String) -> Result<bool, Error> {
-        Ok(handle == "live")
+        Ok(handle == "live" || env::var_os("MISBEHAVE").is_some())
     }
 }
 

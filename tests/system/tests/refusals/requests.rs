@@ -277,7 +277,7 @@ async fn what_is_no_request_is_refused_at_the_door() {
         ("a wrong method", request("PATCH", "/api/v1/certificate"), 405, "method_not_allowed", &["Allow"]),
         ("a wrong path", request("GET", "/api/v1/certificates"), 404, "path_not_found", &["/swagger/"]),
         ("a path with dots", request("GET", "/api/v1/certificate/%2e%2e/%2e%2e"), 404, "path_not_found", &[]),
-        ("no such certificate to read", request("GET", &known), 404, "path_not_found", &[DOMAIN]),
+        ("no such certificate to read", request("GET", &known), 404, "certificate_not_found", &[DOMAIN]),
         ("no such certificate to remove", request("DELETE", &known), 404, "certificate_not_found", &[DOMAIN]),
         (
             "no such certificate to change",

@@ -123,16 +123,14 @@ async fn credentials_and_rights_that_do_not_suffice_are_named_in_the_log() {
     let site = Site::start_unready(storage(&bao, &wrong)).await.unwrap();
     let ready = site.ask(site.api.request(Method::GET, "/ready")).await.unwrap();
     ready.assert_refusal(503, "starting", &[]);
-    let log = site.server.process.log();
-    assert!(log.contains("log in") && log.contains("secret_id"), "{log}");
+    site.until_logged(&["refused log in at", "secret_id"]).await.unwrap();
     site.assert_discreet(&["wr0ng-secret-id", &good.secret_id]).unwrap();
 
     let small = bao.approle("path \"secret/data/tokens/*\" { capabilities = [\"read\"] }", HOUR).await.unwrap();
     let mut site = Site::start_unready(storage(&bao, &small)).await.unwrap();
     let ready = site.ask(site.api.request(Method::GET, "/ready")).await.unwrap();
     assert_eq!(ready.status, 503, "{}", ready.body);
-    let log = site.server.process.log();
-    assert!(log.contains("refused list at") && log.contains("list"), "{log}");
+    site.until_logged(&["refused list at", "must allow `list`"]).await.unwrap();
     bao.call(Method::PUT, "sys/policies/acl/acme-manager", Some(&json!({"policy": policy()}))).await.unwrap();
     site.log_in().await.unwrap();
     site.assert_sound(&site.name()).await.unwrap();
