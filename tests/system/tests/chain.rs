@@ -69,9 +69,30 @@ async fn strict_pebble_pdns_and_openbao() -> anyhow::Result<()> {
     let mut fields: Vec<&str> = secret["data"].as_object().context("fields")?.keys().map(String::as_str).collect();
     fields.sort_unstable();
     let mut wanted = [
-        "domain", "issuer", "bundle", "san", "days", "renewal_days", "renewal_date", "dns_challenge", "http_challenge",
-        "expires", "fingerprint", "owner", "csr", "labels", "encryption", "serial", "key_type", "updated_at", "profile",
-        "renewal_count", "name", "cert", "ca_issuer", "url",
+        "domain",
+        "issuer",
+        "bundle",
+        "san",
+        "days",
+        "renewal_days",
+        "renewal_date",
+        "dns_challenge",
+        "http_challenge",
+        "expires",
+        "fingerprint",
+        "owner",
+        "csr",
+        "labels",
+        "encryption",
+        "serial",
+        "key_type",
+        "updated_at",
+        "profile",
+        "renewal_count",
+        "name",
+        "cert",
+        "ca_issuer",
+        "url",
         // The one addition: a key that the server made.
         "key",
     ];

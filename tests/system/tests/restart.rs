@@ -116,7 +116,11 @@ async fn killed_between_issuing_and_storing() -> anyhow::Result<()> {
     until(PATIENCE, placed).await?;
     // The store hears nothing from here on; the CA goes on.
     with.bao.as_mut().context("OpenBao")?.process.signal("STOP")?;
-    until(PATIENCE, || async { Ok(ensure!(with.issued() == 1, "the CA has not issued yet")) }).await?;
+    let issued = || async {
+        ensure!(with.issued() == 1, "the CA has not issued yet");
+        Ok(())
+    };
+    until(PATIENCE, issued).await?;
     with.server.kill9()?;
     drop(request);
     with.bao.as_mut().context("OpenBao")?.process.signal("CONT")?;
@@ -135,7 +139,10 @@ async fn sigterm_ends_it_in_time_and_the_order_is_finished_later() -> anyhow::Re
     // Longer than the server waits for what is under way.
     let mut with = Plan::embedded().propagation(Propagation::Wait(36)).start().await?;
     let mut request = with.begin(order(ZONE));
-    let placed = || async { Ok(ensure!(!with.txt(ZONE).await?.is_empty(), "nothing is placed yet")) };
+    let placed = || async {
+        ensure!(!with.txt(ZONE).await?.is_empty(), "nothing is placed yet");
+        Ok(())
+    };
     until(PATIENCE, placed).await?;
     let begun = Instant::now();
     with.server.process.signal("TERM")?;

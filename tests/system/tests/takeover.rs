@@ -43,7 +43,8 @@ impl KeyFile {
             Self::Pkcs8 => "BEGIN PRIVATE KEY",
             Self::Rsa => "BEGIN RSA PRIVATE KEY",
         };
-        Ok(ensure!(fs::read_to_string(file)?.contains(label), "openssl made another file than {label}"))
+        ensure!(fs::read_to_string(file)?.contains(label), "openssl made another file than {label}");
+        Ok(())
     }
 }
 
@@ -51,7 +52,8 @@ fn openssl(arguments: &[&str], file: &Path) -> anyhow::Result<()> {
     let (command, options) = arguments.split_first().context("no command")?;
     let output = Command::new("openssl").arg(command).arg("-out").arg(file).args(options).output();
     let output = output.context("`openssl` is not installed: run `cargo xtask setup`")?;
-    Ok(ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr)))
+    ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 /// What the existing system left: a CA account whose key is in a file.
@@ -173,8 +175,7 @@ async fn certificates_and_tokens_of_the_existing_system() -> anyhow::Result<()> 
     let (bao, role) = vault().await?;
     let domains = ["old.example.test", "named.example.test"];
     let requests = [Request::new(&domains[..1])?, Request::new(&domains[1..])?];
-    let chains =
-        [before.issue(&requests[0], domains[0]).await?, before.issue(&requests[1], domains[1]).await?];
+    let chains = [before.issue(&requests[0], domains[0]).await?, before.issue(&requests[1], domains[1]).await?];
     let unnamed = go_certificate(&chains[0], &requests[0], domains[0], "")?;
     let named = go_certificate(&chains[1], &requests[1], domains[1], "legacy")?;
     let place = format!("certificates/{OWNER}/{ISSUER}/{}", domains[0]);
