@@ -4,7 +4,7 @@
 //! wrong method on a known path is 405 with `Allow`, where that system gives 404. Every answer with a status of 400
 //! or more is an [`acme_manager_api::ErrorBody`].
 //!
-//! A request passes [`observe`] (id, log, metrics), [`limits`] (time, places, panics), [`identify`] (credential and
+//! A request passes `observe` (id, log, metrics), `limits` (time, places, panics), `identify` (credential and
 //! right), then one handler, which parses names and calls the rules. Nothing here decides anything about
 //! certificates, and nothing here may put a secret into a log line or an error.
 
@@ -92,18 +92,23 @@ impl Default for ApiLimits {
 
 /// The whole interface. Serve it with the peer's address as
 /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), which the access log shows.
-#[must_use]
 pub fn router(state: ApiState, limits: ApiLimits) -> Router {
     let places = Arc::new(Semaphore::new(limits.concurrent_requests.min(Semaphore::MAX_PERMITS)));
     let metrics = state.metrics.clone();
     let (service, _) = service().split_for_parts();
     let (operations, _) = operations().split_for_parts();
-    service
+    let routes = service
         .layer(from_fn_with_state(places, limits::admit))
         .layer(map_response(private))
         .merge(operations)
         .with_state(state)
-        .merge(openapi::pages())
+        .merge(openapi::pages());
+    surrounded(routes, metrics, limits)
+}
+
+/// Routes within what every request passes.
+fn surrounded(routes: Router, metrics: Metrics, limits: ApiLimits) -> Router {
+    routes
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(from_fn_with_state(limits.request_timeout, limits::guard))
         .layer(from_fn_with_state(metrics, observe::observe))

@@ -139,10 +139,19 @@ impl App {
             workers::restore::run(certificates.clone(), tokens, restored, stopped.clone()).await;
             workers::intents::run(certificates, stopped).await;
         });
-        let served = listener.serve(self.router, stop.clone(), SHUTDOWN_PATIENCE).await;
-        stop.cancel();
+        let serving = async {
+            let served = listener.serve(self.router, stop.clone(), SHUTDOWN_PATIENCE).await;
+            stop.cancel();
+            served
+        };
+        let begin_of_end = async {
+            stop.cancelled().await;
+            tokio::time::Instant::now()
+        };
+        let (served, begin_of_end) = tokio::join!(serving, begin_of_end);
         self.tracker.close();
-        if tokio::time::timeout(SHUTDOWN_PATIENCE, self.tracker.wait()).await.is_err() {
+        // Requests and orders share one patience: a service manager that kills has little more.
+        if tokio::time::timeout_at(begin_of_end + SHUTDOWN_PATIENCE, self.tracker.wait()).await.is_err() {
             tracing::warn!("unfinished orders are parked and taken up again at the next start");
         }
         tracing::info!("stopped");

@@ -3,7 +3,7 @@
 //! This is the only place that joins storage, the CAs, the challenges and the cluster. Reads are answered from the
 //! registry, content from the store; everything that changes something takes the certificate's lock and a term.
 //! An issuance runs in its own task: a client that goes away does not stop it, and a restart finishes it (see
-//! [`issuance`]). Called by the API and by the workers.
+//! `issuance`). Called by the API and by the workers.
 
 use std::collections::HashSet;
 use std::fmt;

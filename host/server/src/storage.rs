@@ -16,7 +16,8 @@ use crate::names::SecretPath;
 pub mod embedded;
 pub mod vault;
 
-/// The fields of one secret. They hold private keys, so `Debug` shows only the names of the fields.
+/// The fields of one secret. They hold private keys, so `Debug` shows only the names of the fields. Vault rounds
+/// numbers beyond 2^53: write such as text.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(pub Map<String, Value>);
 

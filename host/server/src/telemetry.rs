@@ -23,9 +23,11 @@ pub enum LogFormat {
 
 /// Sends log lines of `level` and above to standard output. Does nothing when logging was started before.
 pub fn start_logging(level: tracing::Level, format: LogFormat) {
+    // Audit lines are written whatever the level. The Vault client logs every conflict and refusal as an error of its
+    // own; the store decides what is one.
     let filter = EnvFilter::new(format!(
-        "{level},hyper=warn,rustls=warn,h2=warn,hickory_resolver=warn,hickory_net=warn,hickory_proto=warn,\
-         reqwest=warn,rustify=warn,vaultrs=warn,cranelift_codegen=warn,wasmtime=warn,regalloc2=warn,tower=warn"
+        "{level},audit=info,vaultrs=off,rustify=off,hyper=warn,rustls=warn,h2=warn,hickory_resolver=warn,\
+         hickory_net=warn,hickory_proto=warn,reqwest=warn,cranelift_codegen=warn,wasmtime=warn,regalloc2=warn,tower=warn"
     ));
     let registry = tracing_subscriber::registry().with(filter);
     // A logger that is already there (in tests) stays.

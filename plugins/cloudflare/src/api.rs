@@ -8,7 +8,7 @@ use cloudflare::endpoints::zones::zone::{ListZones, ListZonesParams};
 use cloudflare::framework::endpoint::RequestBody;
 use cloudflare::framework::endpoint::spec::EndpointSpec;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// The most that the API allows for records; for zones it is 50.
 const RECORDS_PER_PAGE: u32 = 100;
@@ -158,7 +158,7 @@ impl Api {
     /// Deletes a record, if it is there.
     pub(crate) fn delete(&self, place: &RecordPlace) -> Result<(), Error> {
         let request = DeleteDnsRecord { zone_identifier: &place.zone, identifier: &place.record };
-        match call::<_, serde_json::Value>(&self.records, &request) {
+        match call::<_, IgnoredAny>(&self.records, &request) {
             Err(failure) if !failure.has(&[NO_SUCH_RECORD]) => Err(failure.error),
             _ => Ok(()),
         }
@@ -184,7 +184,7 @@ fn call<E: EndpointSpec, T: DeserializeOwned>(client: &http::Client, endpoint: &
     let response = request.send_any().map_err(without_codes)?;
     if !response.is_success() {
         // The error page of a proxy, or the envelope.
-        let problems = response.json::<Envelope<serde_json::Value>>().map(|envelope| envelope.errors);
+        let problems = response.json::<Envelope<IgnoredAny>>().map(|envelope| envelope.errors);
         return Err(problems.map_or_else(
             |_| without_codes(response.to_error()),
             |problems| failure(&problems, response.to_error_with(&in_words(&problems))),

@@ -2,7 +2,6 @@
 
 use acme_manager_plugin::{Error, ErrorKind, TxtRecord, dns, host, http};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 /// A server whose API version is known.
 pub(crate) struct Api<'a> {
@@ -37,17 +36,46 @@ struct RecordSet {
 struct FlatRecord {
     name: String,
     r#type: String,
-    #[serde(flatten)]
-    entry: Entry,
+    content: String,
+    #[serde(default)]
+    disabled: bool,
 }
 
 /// One value of a set.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Entry {
     /// As in a zone file: TXT values are quoted.
     pub(crate) content: String,
     #[serde(default)]
     pub(crate) disabled: bool,
+}
+
+/// The body of a change, with one set in it.
+#[derive(Serialize)]
+struct Changes<'a> {
+    rrsets: [SetChange<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct SetChange<'a> {
+    name: &'a str,
+    r#type: &'a str,
+    ttl: u32,
+    changetype: &'a str,
+    records: Vec<NewRecord<'a>>,
+}
+
+/// A value; the optional fields are for servers before 4.0.
+#[derive(Serialize)]
+struct NewRecord<'a> {
+    content: &'a str,
+    disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u32>,
 }
 
 /// What to do with a set.
@@ -64,7 +92,8 @@ impl Zone {
         };
         let sets = self.rrsets.iter().filter(|set| is_wanted(&set.r#type, &set.name));
         let flat = self.records.iter().filter(|record| is_wanted(&record.r#type, &record.name));
-        sets.flat_map(|set| set.records.iter()).chain(flat.map(|record| &record.entry)).cloned().collect()
+        let flat = flat.map(|record| Entry { content: record.content.clone(), disabled: record.disabled });
+        sets.flat_map(|set| set.records.iter().cloned()).chain(flat).collect()
     }
 
     /// Whether the server sends notifications to secondaries; `Primary` is what newer versions call `Master`.
@@ -120,9 +149,16 @@ impl<'a> Api<'a> {
             Change::Replace(entries) => ("REPLACE", entries),
             Change::Delete => ("DELETE", Vec::new()),
         };
-        let records: Vec<Value> = entries.iter().map(|entry| self.record(&name, ttl, entry)).collect();
-        let set = json!({"name": name, "type": "TXT", "ttl": ttl, "changetype": changetype, "records": records});
-        self.client.patch(&self.zone_path(zone)).json(&json!({"rrsets": [set]})).send().map(drop)
+        let is_flat = self.version == 0;
+        let records = entries.iter().map(|entry| NewRecord {
+            content: &entry.content,
+            disabled: entry.disabled,
+            name: is_flat.then_some(name.as_str()),
+            r#type: is_flat.then_some("TXT"),
+            ttl: is_flat.then_some(ttl),
+        });
+        let set = SetChange { name: &name, r#type: "TXT", ttl, changetype, records: records.collect() };
+        self.client.patch(&self.zone_path(zone)).json(&Changes { rrsets: [set] }).send().map(drop)
     }
 
     /// Tells the secondaries; there was no such call before version 1.
@@ -131,16 +167,6 @@ impl<'a> Api<'a> {
             return Ok(());
         }
         self.client.put(&format!("{}/notify", self.zone_path(zone))).send().map(drop)
-    }
-
-    fn record(&self, name: &str, ttl: u32, entry: &Entry) -> Value {
-        let mut record = json!({"content": entry.content, "disabled": entry.disabled});
-        if self.version == 0 {
-            record["name"] = json!(name);
-            record["type"] = json!("TXT");
-            record["ttl"] = json!(ttl);
-        }
-        record
     }
 
     fn zone_path(&self, zone: &str) -> String {

@@ -2,7 +2,10 @@
 //! Reference: <https://docs.aws.amazon.com/Route53/latest/APIReference/CommonErrors.html>
 
 use acme_manager_plugin::{Error, ErrorKind};
-use aws_sdk_route53::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_route53::error::{BuildError, ProvideErrorMetadata, SdkError};
+
+/// How much of one cause is worth repeating, in characters.
+const LONGEST_CAUSE: usize = 200;
 
 /// A failed operation as an error of the fitting kind.
 pub(crate) fn failed<E>(operation: &str, error: &SdkError<E>) -> Error
@@ -10,10 +13,13 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let SdkError::ServiceError(service) = error else {
-        return unanswered(operation, &DisplayErrorContext(error).to_string());
+        return unanswered(operation, &chain(error));
     };
     let status = service.raw().status().as_u16();
     let retry_after = service.raw().headers().get("retry-after").and_then(|value| value.trim().parse().ok());
+    if status < 400 {
+        return unanswered(operation, &chain(service.err()));
+    }
     let code = service.err().code().unwrap_or("no code");
     let message = service.err().message().unwrap_or("no message");
     let text = format!("{operation} answered {status}: {code}: {message}");
@@ -67,4 +73,15 @@ fn unanswered(operation: &str, detail: &str) -> Error {
         return Error::config(format!("{text}; grant the server with allowed_hosts or allowed_cidrs"));
     }
     Error::unavailable(text)
+}
+
+/// What the error and its causes say, each in its first line: below that a transport may put a backtrace.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let lines: Vec<String> = causes.map(|cause| first_line(&cause.to_string())).collect();
+    lines.join(": ")
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(LONGEST_CAUSE).collect()
 }

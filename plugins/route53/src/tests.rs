@@ -148,6 +148,21 @@ fn failures_keep_their_kind() {
 }
 
 #[test]
+fn a_broken_connection_is_told_in_one_line() {
+    let api = api().env(HOSTED_ZONE_ID, "Z1");
+    for _ in 0..3 {
+        api.expect("GET", &format!("{API}/hostedzone/Z1"))
+            .fail(Error::unavailable("it broke\nStack backtrace:\n 0: x"));
+    }
+    let error = provider().check().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.message().contains("it broke") && !error.message().contains("backtrace"), "{error}");
+
+    api.expect("GET", &format!("{API}/hostedzone/Z1")).answer(200, "<html>not what was asked for");
+    assert_eq!(provider().check().unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[test]
 fn credentials_are_required() {
     let _empty = MockApi::new();
     assert_eq!(Route53::from_env().err().map(|error| error.kind()), Some(ErrorKind::Config));

@@ -43,7 +43,7 @@ struct Expected {
     headers: Vec<(String, String)>,
     body: Option<serde_json::Value>,
     text: Option<String>,
-    answer: Result<(u16, Vec<(String, String)>, String), Error>,
+    answer: Result<RawResponse, Error>,
 }
 
 /// The vendor's API as a script: requests must come in the order in which they were [expected](Self::expect), and
@@ -86,7 +86,7 @@ impl MockApi {
                 headers: Vec::new(),
                 body: None,
                 text: None,
-                answer: Ok((200, Vec::new(), String::new())),
+                answer: Ok(RawResponse { status: 200, headers: Vec::new(), body: Vec::new() }),
             },
         }
     }
@@ -140,7 +140,7 @@ impl Expectation<'_> {
     /// Answers with a status, headers and a body.
     pub fn answer_with(mut self, status: u16, headers: &[(&str, &str)], body: &str) {
         let headers = headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned()));
-        self.expected.answer = Ok((status, headers.collect(), body.to_owned()));
+        self.expected.answer = Ok(RawResponse { status, headers: headers.collect(), body: body.into() });
         self.commit();
     }
 
@@ -195,9 +195,9 @@ pub(crate) fn exchange(request: &Outgoing) -> Result<RawResponse, Error> {
     if let Some(text) = &expected.text {
         assert!(body.contains(text), "body of {} {url} does not hold {text}: {body}", request.method);
     }
-    let (status, headers, body) = expected.answer?;
-    if body.len() > request.max_body {
+    let answer = expected.answer?;
+    if answer.body.len() > request.max_body {
         return Err(Error::other(format!("the answer is larger than {} bytes", request.max_body)));
     }
-    Ok(RawResponse { status, headers, body: body.into_bytes() })
+    Ok(answer)
 }

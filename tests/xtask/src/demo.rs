@@ -1,6 +1,10 @@
 //! `cargo xtask demo`: a CA, a DNS server and acme-manager on this machine, and one certificate issued before your eyes.
 
-use anyhow::bail;
+use crate::{
+    run::{cargo, checked},
+    setup::{self, Tool},
+    test,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -9,11 +13,18 @@ pub(crate) struct Arguments {
     once: bool,
 }
 
-/// Runs the demonstration.
+/// Installs what it needs, builds everything and runs the demonstration.
 ///
 /// # Errors
-/// Always: the demonstration is not part of this version.
+/// When a step fails, or no certificate was issued and verified.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let form = if arguments.once { "demo --once" } else { "demo" };
-    bail!("`cargo xtask {form}` is not written yet; `cargo xtask test` runs the same servers")
+    setup::setup(&Tool::FOR_DEMO)?;
+    test::plugins()?;
+    checked(cargo().args(["build", "--package", "acme-manager-server", "--package", "acme-manager-demo"]))?;
+    let mut demo = cargo();
+    demo.args(["run", "--quiet", "--package", "acme-manager-demo", "--"]);
+    if arguments.once {
+        demo.arg("--once");
+    }
+    checked(&mut demo)
 }

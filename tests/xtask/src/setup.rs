@@ -35,6 +35,9 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
+    /// What the demonstration needs.
+    pub(crate) const FOR_DEMO: [Self; 3] = [Self::Pebble, Self::PowerDns, Self::Openssl];
+
     /// What the tests of the workspace need.
     pub(crate) const FOR_TESTS: [Self; 6] =
         [Self::Pebble, Self::PowerDns, Self::Bind, Self::Openssl, Self::OpenBao, Self::Moto];

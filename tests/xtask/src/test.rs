@@ -1,11 +1,15 @@
 //! `cargo xtask test`: everything a change has to pass, from a fresh clone, in one command.
 
-use std::{env, process::Command};
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::{
-    run::{cargo, checked, find},
+    run::{cargo, checked, find, workspace_root},
     setup::{self, Tool},
 };
 
@@ -33,7 +37,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     checked(cargo().args(["build", "--workspace", "--bins", "--tests"]))?;
     let everything = arguments.test_arguments.is_empty();
     if find("cargo-nextest").is_none() {
-        return checked(cargo().args(["test", "--workspace", "--no-fail-fast"]).args(&arguments.test_arguments));
+        let mut command = cargo();
+        command.args(["test", "--workspace", "--no-fail-fast"]).args(&arguments.test_arguments);
+        return counted(&mut command);
     }
     // Doctests come first so that the last lines are the summary of the whole run.
     if everything {
@@ -42,8 +48,49 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     checked(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]).args(&arguments.test_arguments))
 }
 
+/// Runs `cargo test` and sums up its results, of which it prints one for each binary.
+fn counted(command: &mut Command) -> anyhow::Result<()> {
+    let mut child =
+        command.current_dir(workspace_root()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let output = child.stdout.take().context("cargo has no output")?;
+    let (mut passed, mut failed) = (0, 0);
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        if let Some(result) = line.strip_prefix("test result: ") {
+            passed += number_before(result, "passed");
+            failed += number_before(result, "failed");
+        }
+    }
+    let status = child.wait()?;
+    println!("\n{passed} passed, {failed} failed");
+    if !status.success() {
+        bail!("`cargo test` failed: {status}");
+    }
+    Ok(())
+}
+
+/// The number in front of `word`, as in `ok. 3 passed; 0 failed; …`.
+fn number_before(result: &str, word: &str) -> usize {
+    let words: Vec<&str> = result.split([' ', ';']).collect();
+    let pair = words.windows(2).find(|pair| pair[1] == word);
+    pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+}
+
 /// Runs `cargo xtask plugins` in a process of its own: it replaces environment and toolchain for its builds.
-fn plugins() -> anyhow::Result<()> {
+pub(crate) fn plugins() -> anyhow::Result<()> {
     let myself = env::current_exe().context("cannot find this program's own file")?;
     checked(Command::new(myself).arg("plugins"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read() {
+        let result = "FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s";
+        assert_eq!((number_before(result, "passed"), number_before(result, "failed")), (12, 3));
+        assert_eq!(number_before("something else", "passed"), 0);
+    }
 }

@@ -30,10 +30,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for InBody<T> {
         match tokio::time::timeout(ARRIVAL, Bytes::from_request(request, state)).await {
             Ok(Ok(bytes)) => parse(&bytes).map(Self),
             Ok(Err(rejection)) => Err(unread(rejection)),
-            Err(_) => Err(ApiError::new(
-                Code::BodyTimeout,
-                format!("the body did not arrive within {} s", ARRIVAL.as_secs()),
-            )),
+            Err(_) => {
+                Err(ApiError::new(Code::BodyTimeout, format!("the body did not arrive within {} s", ARRIVAL.as_secs())))
+            }
         }
     }
 }
@@ -92,11 +91,7 @@ fn without_nulls<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, (String, String
 
 fn unread(rejection: BytesRejection) -> ApiError {
     let too_large = rejection.into_response().status() == Code::BodyTooLarge.status();
-    if too_large {
-        ApiError::new(Code::BodyTooLarge, "the body is too large")
-    } else {
-        wrong("the body broke off")
-    }
+    if too_large { ApiError::new(Code::BodyTooLarge, "the body is too large") } else { wrong("the body broke off") }
 }
 
 fn wrong(text: &str) -> ApiError {

@@ -21,10 +21,7 @@ use super::parameters::InPath;
         (status = 404, description = "No challenge with that token is open", body = ErrorBody),
     )
 )]
-pub(super) async fn answer(
-    State(state): State<ApiState>,
-    InPath(token): InPath<String>,
-) -> Result<String, ApiError> {
+pub(super) async fn answer(State(state): State<ApiState>, InPath(token): InPath<String>) -> Result<String, ApiError> {
     let unknown = || ApiError::new(Code::ChallengeNotFound, "no HTTP-01 challenge with this token is open");
     state.http01.answer(&token).ok_or_else(unknown)
 }

@@ -89,8 +89,20 @@ impl ApiError {
             CertificateError::Ca(AcmeError::Problem { kind, .. }) if kind == "malformed" => {
                 Self::new(Code::CaMalformed, chain(error))
             }
-            other => Self::told(of_certificate(other), other),
+            other => Self::of(other),
         }
+    }
+
+    fn of(error: &CertificateError) -> Self {
+        let mut told = Self::told(of_certificate(error), error);
+        // These causes name files of the server.
+        if let CertificateError::Issuer { source: AcmeError::StoredAccount { .. } | AcmeError::Import { .. }, .. } =
+            error
+        {
+            told.0.text = error.to_string();
+            told.0.log = Some(chain(error));
+        }
+        told
     }
 
     /// Why `/ready` says no: always 503, with the reason in short, because everybody may ask.
@@ -121,7 +133,10 @@ impl ApiError {
     fn told(code: Code, error: &dyn Error) -> Self {
         let (text, log) = match code {
             Code::Internal | Code::StoreRefused | Code::StoreCorrupt => (INTERNAL.to_owned(), Some(chain(error))),
-            // The reason may name the store's address.
+            // What the store says may name its address or its paths.
+            Code::ChangedMeanwhile => {
+                ("somebody else changed it at the same time; look again".to_owned(), Some(chain(error)))
+            }
             Code::StoreUnavailable => ("the store is not available".to_owned(), Some(chain(error))),
             _ => (chain(error), None),
         };
@@ -135,15 +150,7 @@ const INTERNAL: &str = "internal error; the server's log says more under the req
 
 impl From<CertificateError> for ApiError {
     fn from(error: CertificateError) -> Self {
-        match &error {
-            // The causes name files of the server.
-            CertificateError::Issuer { source: AcmeError::StoredAccount { .. } | AcmeError::Import { .. }, .. } => {
-                let mut told = Self::new(Code::IssuerUnusable, error.to_string());
-                told.0.log = Some(chain(&error));
-                told
-            }
-            _ => Self::told(of_certificate(&error), &error),
-        }
+        Self::of(&error)
     }
 }
 
@@ -265,17 +272,17 @@ pub(super) fn render(mut response: Response, request_id: &str) -> (Response, Opt
     if let Some(detail) = log {
         tracing::error!(code = code.as_str(), detail, "request failed");
     }
-    let cut = |name: String| cut(name, LONGEST_NAME);
-    let text = cut_text(text);
+    let text = cut(text, LONGEST_TEXT);
+    let name = |name: String| cut(name, LONGEST_NAME);
     let body = ErrorBody {
         err: if subject.owner.is_empty() { String::new() } else { text.clone() },
         error: text,
         code: code.as_str().to_owned(),
         request_id: request_id.to_owned(),
-        owner: cut(subject.owner),
-        domain: cut(subject.domain),
-        issuer: cut(subject.issuer),
-        name: cut(subject.name),
+        owner: name(subject.owner),
+        domain: name(subject.domain),
+        issuer: name(subject.issuer),
+        name: name(subject.name),
     };
     *response.status_mut() = code.status();
     // What is left of the original answer is what says more than its status: `Allow`, for one.
@@ -317,16 +324,17 @@ fn set(response: &mut Response, name: HeaderName, value: HeaderValue) {
     response.headers_mut().insert(name, value);
 }
 
-fn cut_text(text: String) -> String {
-    cut(text, LONGEST_TEXT)
-}
-
 fn cut(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         text.truncate(text.floor_char_boundary(longest));
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+pub(super) fn text_of(error: &ApiError) -> &str {
+    &error.0.text
 }
 
 #[cfg(test)]

@@ -30,9 +30,7 @@ pub(super) async fn guard(State(longest): State<Duration>, request: Request, nex
 pub(super) async fn admit(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     match places.try_acquire() {
         Ok(_place) => next.run(request).await,
-        Err(_) => {
-            ApiError::new(Code::Overloaded, "the server is answering as many requests as it can").into_response()
-        }
+        Err(_) => ApiError::new(Code::Overloaded, "the server is answering as many requests as it can").into_response(),
     }
 }
 

@@ -28,10 +28,7 @@ const LONGEST_TARGET: usize = 300;
 #[derive(Debug)]
 pub(super) enum Actor {
     /// The holder of a token.
-    Token {
-        id: TokenId,
-        owner: String,
-    },
+    Token { id: TokenId, owner: String },
     /// The holder of the API key.
     ApiKey,
 }

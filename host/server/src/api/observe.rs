@@ -6,12 +6,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::body::HttpBody as _;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -34,6 +34,7 @@ pub(super) async fn observe(State(metrics): State<Metrics>, mut request: Request
     let caller = Caller::default();
     request.extensions_mut().insert(caller.clone());
     let span = tracing::info_span!("request", request_id = id);
+    let head = request.method() == Method::HEAD;
     let entry = Entry::begin(&request, caller, metrics.clone());
     let _in_flight = metrics.request();
     async move {
@@ -42,6 +43,9 @@ pub(super) async fn observe(State(metrics): State<Metrics>, mut request: Request
         let value = HeaderValue::from_str(&id).expect("an id is made of letters, digits, `.`, `_` and `-`");
         response.headers_mut().insert(REQUEST_ID, value);
         entry.end(&response);
+        if head {
+            *response.body_mut() = Body::empty();
+        }
         response
     }
     .instrument(span)

@@ -23,6 +23,7 @@ use crate::names::ProviderName;
 use crate::telemetry::Metrics;
 
 /// The components that are part of this binary: name, bytes, digest.
+#[expect(unreachable_pub, reason = "the build script writes it for any place")]
 mod bundled {
     include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 }
@@ -44,9 +45,8 @@ pub struct Loaded {
 /// # Errors
 /// When wasmtime cannot be set up on this machine.
 pub fn engine(config: &Config) -> anyhow::Result<Engine> {
-    let mut settings = EngineSettings::default();
-    settings.compile_cache = cache_folder(config);
-    Engine::new(settings).context("cannot start the plugin engine")
+    Engine::new(EngineSettings { compile_cache: cache_folder(config), ..EngineSettings::default() })
+        .context("cannot start the plugin engine")
 }
 
 /// Loads everything for the solver.

@@ -46,7 +46,8 @@ impl Listener {
             .with_context(|| format!("cannot listen on {address} (-server.listen-address)"))
     }
 
-    /// Answers requests until a signal or `stop`, then lets those under way finish within `patience`.
+    /// Answers requests until a signal or `stop`, then lets those under way finish within `patience`. A signal cancels
+    /// `stop` too, so that everything else begins to end at the same time.
     ///
     /// # Errors
     /// When the socket breaks.
@@ -66,6 +67,7 @@ impl Listener {
                 () = signal() => tracing::info!("signal received, stopping"),
                 () = stop.cancelled() => {}
             }
+            stop.cancel();
             stopping.graceful_shutdown(Some(patience));
             std::future::pending::<()>().await;
         };

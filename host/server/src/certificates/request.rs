@@ -1,4 +1,4 @@
-//! What a client asks for, parsed once: the body of `POST` and `PUT` becomes a [`Request`] or a list of mistakes.
+//! What a client asks for, parsed once: the body of `POST` and `PUT` becomes a `Request` or a list of mistakes.
 
 use acme_manager_api::CertificateParams;
 
@@ -32,16 +32,12 @@ pub enum KeyType {
 pub(crate) struct Request {
     /// Which certificate it is about.
     pub id: CertificateId,
-    /// First name.
-    pub domain: DomainName,
     /// All names, the first one first, without repetition.
     pub names: Vec<DomainName>,
     /// Who shall issue.
     pub issuer: IssuerName,
     /// The client's certificate request, if it sent one.
     pub csr: Option<Csr>,
-    /// When to renew; `None` follows the server's default.
-    pub renewal_days: Option<RenewalDays>,
     /// How to prove control; `None` follows the issuer's default.
     pub challenge: Option<Challenge>,
     /// Kind of key; `None` if not given.
@@ -89,8 +85,8 @@ pub(crate) fn parse(
     {
         return Err(invalid("http_challenge", "a wildcard can only be proven with dns_challenge (RFC 8555 §7.1.3)"));
     }
-    let id = CertificateId::new(owner.clone(), issuer.clone(), domain.clone(), name);
-    Ok(Request { id, domain, names, issuer, csr, renewal_days, challenge, key_type, params })
+    let id = CertificateId::new(owner.clone(), issuer.clone(), domain, name);
+    Ok(Request { id, names, issuer, csr, challenge, key_type, params })
 }
 
 /// The names of `san`: trimmed, without the first name and repetitions.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use redb::{ReadableDatabase, ReadableTable};
@@ -108,37 +108,67 @@ impl EmbeddedStore {
     }
 
     /// Replaces the record at `path` by what `change` makes of the one there, in one durable transaction.
-    async fn replace<C>(&self, path: &SecretPath, change: C) -> Result<(), StoreError>
+    async fn replace<C>(&self, path: &SecretPath, change: C) -> Result<Change, StoreError>
     where
         C: Fn(Option<Record<'_>>, &Sealer) -> Result<Change, Failure> + Send + 'static,
     {
-        let path = path.clone();
-        self.run(move |database, sealer| {
-            let write = file::begin_write(database)?;
-            {
-                let mut table = write.open_table(SECRETS)?;
+        let attempt = Arc::new(Mutex::new(Change::Keep));
+        let (made, name) = (Arc::clone(&attempt), path.clone());
+        let result = self
+            .run(move |database, sealer| {
+                let write = file::begin_write(database)?;
                 let change = {
-                    let found = table.get(path.as_str())?;
-                    let record = found.as_ref().map(|bytes| Record::parse(bytes.value())).transpose();
-                    change(record.map_err(|reason| Failure::corrupt(&path, reason))?, sealer)?
+                    let mut table = write.open_table(SECRETS)?;
+                    let change = {
+                        let found = table.get(name.as_str())?;
+                        let record = found.as_ref().map(|bytes| Record::parse(bytes.value())).transpose();
+                        change(record.map_err(|reason| Failure::corrupt(&name, reason))?, sealer)?
+                    };
+                    match &change {
+                        Change::Keep => {}
+                        Change::Put(_, bytes) => drop(table.insert(name.as_str(), bytes.as_slice())?),
+                        Change::Remove => drop(table.remove(name.as_str())?),
+                    }
+                    change
                 };
-                match change {
-                    Change::Keep => return Ok(()),
-                    Change::Put(bytes) => drop(table.insert(path.as_str(), bytes.as_slice())?),
-                    Change::Remove => drop(table.remove(path.as_str())?),
+                *made.lock().unwrap_or_else(PoisonError::into_inner) = change.clone();
+                if !matches!(change, Change::Keep) {
+                    write.commit()?;
                 }
-            }
-            write.commit()?;
-            Ok(())
-        })
-        .await
+                Ok(change)
+            })
+            .await;
+        match result {
+            Err(error) if error.retryable() => self.look_after(path, &attempt, error).await,
+            result => result,
+        }
+    }
+
+    /// A commit that fails on a full disk may have happened all the same; opening the file again made it durable.
+    async fn look_after(
+        &self,
+        path: &SecretPath,
+        attempt: &Mutex<Change>,
+        error: StoreError,
+    ) -> Result<Change, StoreError> {
+        let change = attempt.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Change::Put(version, bytes) = change else { return Err(error) };
+        let (name, sealed) = (path.clone(), bytes.clone());
+        let there = self.run(move |database, _| {
+            let table = database.begin_read()?.open_table(SECRETS)?;
+            // Every sealing has a nonce of its own, so equal bytes are this very write.
+            Ok(table.get(name.as_str())?.is_some_and(|found| found.value() == sealed))
+        });
+        if matches!(there.await, Ok(true)) { Ok(Change::Put(version, bytes)) } else { Err(error) }
     }
 }
 
 /// What becomes of a record.
+#[derive(Clone)]
 enum Change {
     Keep,
-    Put(Vec<u8>),
+    /// The new version and its sealed bytes.
+    Put(Version, Vec<u8>),
     Remove,
 }
 
@@ -164,24 +194,23 @@ impl Store for EmbeddedStore {
     async fn write(&self, path: &SecretPath, secret: &Secret, expect: Expect) -> Result<Version, StoreError> {
         let text = serde_json::to_vec(&secret.0).map(Zeroizing::new).expect("a map of JSON values always serialises");
         let name = path.clone();
-        let version = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let written = Arc::clone(&version);
-        self.replace(path, move |record, sealer| {
+        let put = self.replace(path, move |record, sealer| {
             let last = match (expect, &record) {
                 (Expect::Absent, None) => 0,
                 (Expect::Absent, Some(record)) if record.state == State::Deleted => record.version,
-                (Expect::Version(wanted), Some(record))
-                    if record.state == State::Live && record.version == wanted.0 =>
+                (Expect::Version(Version(wanted)), Some(record))
+                    if record.state == State::Live && record.version == wanted =>
                 {
-                    record.version
+                    wanted
                 }
                 _ => return Err(Failure::conflict(&name)),
             };
-            written.store(last + 1, std::sync::atomic::Ordering::Relaxed);
-            Ok(Change::Put(sealer.seal(name.as_str(), last + 1, State::Live, &text)))
-        })
-        .await?;
-        Ok(Version(version.load(std::sync::atomic::Ordering::Relaxed)))
+            Ok(Change::Put(Version(last + 1), sealer.seal(name.as_str(), last + 1, State::Live, &text)))
+        });
+        match put.await? {
+            Change::Put(version, _) => Ok(version),
+            Change::Keep | Change::Remove => unreachable!("a write only puts"),
+        }
     }
 
     async fn delete(&self, path: &SecretPath, version: Version) -> Result<(), StoreError> {
@@ -190,15 +219,17 @@ impl Store for EmbeddedStore {
             None => Ok(Change::Keep),
             Some(record) if record.state == State::Deleted => Ok(Change::Keep),
             Some(record) if record.version == version.0 => {
-                Ok(Change::Put(sealer.seal(name.as_str(), version.0 + 1, State::Deleted, b"")))
+                let next = version.0 + 1;
+                Ok(Change::Put(Version(next), sealer.seal(name.as_str(), next, State::Deleted, b"")))
             }
             Some(_) => Err(Failure::conflict(&name)),
         })
         .await
+        .map(drop)
     }
 
     async fn destroy(&self, path: &SecretPath) -> Result<(), StoreError> {
-        self.replace(path, |record, _| Ok(if record.is_some() { Change::Remove } else { Change::Keep })).await
+        self.replace(path, |record, _| Ok(if record.is_some() { Change::Remove } else { Change::Keep })).await.map(drop)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<SecretPath>, StoreError> {

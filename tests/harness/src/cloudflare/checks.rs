@@ -131,7 +131,7 @@ impl Call {
         }
         if let Some(comment) = fields.get("comment").filter(|comment| !comment.is_null()) {
             // The free plan's limit.
-            if !comment.as_str().is_some_and(|comment| comment.chars().count() <= 100) {
+            if comment.as_str().is_none_or(|comment| comment.chars().count() > 100) {
                 problems.push("a comment is a text of at most 100 characters".to_owned());
             }
         }

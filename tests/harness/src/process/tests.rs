@@ -16,7 +16,7 @@ fn runs(id: u32) -> bool {
 
 #[tokio::test]
 async fn a_dropped_process_is_gone() {
-    let (_directory, process) = shell("sleep 600 & wait");
+    let (_directory, process) = shell("exec sleep 600");
     let id = process.id();
     assert!(runs(id));
     drop(process);
@@ -33,7 +33,7 @@ async fn an_early_end_is_reported_with_the_log() {
 
 #[tokio::test]
 async fn a_server_that_is_never_ready_is_reported() {
-    let (_directory, mut process) = shell("echo still thinking; sleep 600");
+    let (_directory, mut process) = shell("echo still thinking; exec sleep 600");
     let probe = || async { Err::<(), _>(anyhow!("connection refused")) };
     let text = format!("{:#}", process.until_ready(Duration::from_millis(300), probe).await.unwrap_err());
     assert!(text.contains("connection refused") && text.contains("still thinking"), "{text}");
@@ -44,7 +44,7 @@ async fn a_taken_port_is_tried_again() {
     let tries = AtomicUsize::new(0);
     let started = with_fresh_ports(|| async {
         let taken = tries.fetch_add(1, Ordering::SeqCst) < 2;
-        let script = if taken { "echo 'bind: Address already in use'; exit 1" } else { "sleep 600" };
+        let script = if taken { "echo 'bind: Address already in use'; exit 1" } else { "exec sleep 600" };
         let (_directory, mut process) = shell(script);
         let probe = || async { if taken { Err(anyhow!("no answer")) } else { Ok(()) } };
         process.until_ready(START_DEADLINE, probe).await

@@ -63,11 +63,7 @@ pub(in crate::api) async fn by_name(
     read(&state, &right, &id).await
 }
 
-async fn read(
-    state: &ApiState,
-    right: &Authorized<Read>,
-    id: &CertificateId,
-) -> Result<Json<Certificate>, ApiError> {
+async fn read(state: &ApiState, right: &Authorized<Read>, id: &CertificateId) -> Result<Json<Certificate>, ApiError> {
     let found = state.certificates.read(right, id).await;
     found.map(Json).map_err(|error| ApiError::from(error).about(subject_of(id)))
 }

@@ -144,11 +144,9 @@ impl Code {
             | Self::DnsRecordBusy
             | Self::StoreRefused
             | Self::StoreCorrupt => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::StoreUnavailable
-            | Self::NotLeader
-            | Self::Starting
-            | Self::TooManyChallenges
-            | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StoreUnavailable | Self::NotLeader | Self::Starting | Self::TooManyChallenges | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::StillRunning | Self::RequestTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }

@@ -12,7 +12,7 @@ use std::sync::{PoisonError, RwLock};
 use redb::backends::FileBackend;
 use redb::{Database, Durability, ReadableDatabase, StorageError, TableDefinition, TableHandle, WriteTransaction};
 
-use super::key::{make_directory, sync_directory};
+use super::key::{make_directory, sync_directory, unfinished};
 use super::seal::Sealer;
 use crate::names::SecretPath;
 use crate::storage::StoreError;
@@ -142,10 +142,7 @@ pub(super) fn unavailable(path: &Path, what: &str, error: io::Error) -> StoreErr
 /// The database appears whole or not at all, so an empty file is never taken for a new store.
 fn create(path: &Path, sealer: &Sealer) -> Result<(), StoreError> {
     make_directory(path).map_err(|error| refused(path, error))?;
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".new-{}", std::process::id()));
-    let unfinished = PathBuf::from(name);
-    let _ = fs::remove_file(&unfinished);
+    let unfinished = unfinished(path);
     let options = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&unfinished);
     let file = options.map_err(|error| refused(&unfinished, error))?;
     let made = fill(file, sealer).map_err(|failure| explain(&unfinished, failure));

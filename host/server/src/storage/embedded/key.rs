@@ -77,10 +77,7 @@ impl StoreKey {
 
     /// A hard link appears with the whole content or not at all, and never replaces a file.
     fn write(&self, path: &Path) -> io::Result<()> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".new-{}", std::process::id()));
-        let unfinished = PathBuf::from(name);
-        let _ = fs::remove_file(&unfinished);
+        let unfinished = unfinished(path);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
         let text = Zeroizing::new(format!("{}\n", Zeroizing::new(hex::encode(self.0)).as_str()));
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
@@ -89,6 +86,13 @@ impl StoreKey {
         linked?;
         sync_directory(path)
     }
+}
+
+/// A name beside `path` that nobody else uses.
+pub(super) fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".new-{:016x}", rand::random::<u64>()));
+    PathBuf::from(name)
 }
 
 /// Makes the directory of `path` (mode 0700) unless it exists.

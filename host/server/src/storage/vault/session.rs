@@ -143,10 +143,11 @@ impl Sessions {
                 "the AppRole login failed ({code} {text}); check `storage.vault.role_id` and `secret_id`, and whether \
                  the secret ID has expired"
             )),
-            Failure::Forbidden => Failure::NoSession(
-                "the AppRole login is forbidden (403); the secret ID may be bound to other addresses or used up"
-                    .to_owned(),
-            ),
+            Failure::Forbidden => Failure::NoSession(format!(
+                "the AppRole login is forbidden (403); is an AppRole auth method mounted at `auth/{}/` \
+                 (`storage.vault.mount_path`)? If so, the secret ID may be used up or bound to other addresses",
+                settings.mount_path
+            )),
             other => other,
         })?;
         let session = self.new_session(auth, None)?;
@@ -198,9 +199,12 @@ impl Sessions {
             match vaultrs::token::renew_self(session.client(), None).await.map_err(Failure::from) {
                 Ok(auth) => {
                     let renewed = self.new_session(auth, session.first_lease)?;
-                    let ending = |(lease, first)| lease < first / 2;
-                    // Near the end of its longest life a token gets ever shorter leases.
-                    if !renewed.lease.zip(renewed.first_lease).is_some_and(ending) {
+                    // Near the end of its longest life a token gets ever shorter leases, at last one of 0.
+                    let worthwhile = match session.first_lease {
+                        Some(first) => renewed.lease.is_some_and(|lease| lease > first / 2),
+                        None => true,
+                    };
+                    if worthwhile {
                         self.adopt(renewed);
                         return Ok(());
                     }
@@ -226,7 +230,8 @@ pub(super) async fn keep_alive(sessions: Arc<Sessions>) {
             () = sleep_until(at) => {}
             () = sessions.changed.notified() => continue,
         }
-        while session.usable() {
+        let current = || sessions.current.load().as_ref().is_some_and(|current| current.number == session.number);
+        while session.usable() && current() {
             match sessions.renew(&session).await {
                 Ok(()) => break,
                 Err(failure) => {
@@ -237,8 +242,7 @@ pub(super) async fn keep_alive(sessions: Arc<Sessions>) {
             }
         }
         // A lease that ran out is the next caller's business.
-        let same = |current: &Arc<Session>| current.number == session.number;
-        if sessions.current.load().as_ref().is_some_and(same) {
+        if current() {
             sessions.changed.notified().await;
         }
     }
