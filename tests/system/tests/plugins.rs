@@ -1,5 +1,7 @@
 //! A plugin that misbehaves in every way, under the server: what the caller is told, and that nobody else notices.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where its set-up breaks")]
+
 use std::{fs, time::Duration};
 
 use acme_manager_api::CertificateParams;
