@@ -1,5 +1,7 @@
 //! A plugin that misbehaves in every way, under the server: what the caller is told, and that nobody else notices.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where its set-up breaks")]
+
 use std::{fs, time::Duration};
 
 use acme_manager_api::CertificateParams;
@@ -42,6 +44,7 @@ const CASES: &[Case] = &[
     case("tells", "secrets-in-error", "", REFUSED, &["[redacted] failed"]),
     case("returns-much", "huge 5000000", "", FAILED, &["exceeded a bound", "too much data"]),
     case("complains-much", "huge-error 5000000", "", FAILED, &["exceeded a bound", "too much data"]),
+    case("hands-over", "secrets-in-handle", "", FAILED, &["the handle contains the value of a secret"]),
     case("strays", "get https://elsewhere.test/", "", REFUSED, &["elsewhere.test", "allowed_hosts"]),
     case("asks-the-cloud", "get http://169.254.169.254/", "", REFUSED, &["169.254.169.254", "allowed_hosts"]),
     case(
@@ -55,9 +58,8 @@ const CASES: &[Case] = &[
 
 /// Behaviours that do no harm to the caller: the values are never placed, so it is the CA that says no.
 const HARMLESS: &[Case] = &[
-    case("floods", "log-flood 100000", "", "ca_validation_failed", &[]),
+    case("floods", "log-flood 5000", "", "ca_validation_failed", &[]),
     case("gossips", "secrets-in-log", "", "ca_validation_failed", &[]),
-    case("hands-over", "secrets-in-handle", "", "ca_validation_failed", &[]),
     case("sockets", "socket", "", "ca_validation_failed", &[]),
 ];
 

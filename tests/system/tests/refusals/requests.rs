@@ -1,7 +1,7 @@
 //! Requests that cannot be granted, one server for all of them.
 
-use acme_manager_api::CertificateParams;
-use acme_manager_harness::{certs::Request, ports};
+use acme_manager_api::TokenParams;
+use acme_manager_harness::{Pebble, PebbleOptions, certs::Request, ports};
 use acme_manager_system_tests::site::{API_KEY, Site, SiteOptions, ZONE, params, plugin_component};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::{CertificateParams as CertificateRequest, DistinguishedName, KeyPair};
@@ -138,7 +138,7 @@ fn issuers() -> Vec<Case> {
 async fn each_is_told_what_is_wrong_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let plugins = plugin_files::all(folder.path());
-    let site = site(&folder, &plugins).await;
+    let (site, _stranger) = site(&folder, &plugins).await;
     let mut cases = fields();
     cases.extend(requests_for_certificates());
     cases.extend(issuers());
@@ -176,15 +176,14 @@ fn unusable(what: &'static str, provider: &str, words: &'static [&'static str]) 
     Case { what, body: body(json!({"dns_challenge": provider})), status: 500, code: "plugin_unusable", words }
 }
 
-async fn site(folder: &tempfile::TempDir, plugins: &[plugin_files::BrokenPlugin]) -> Site {
+async fn site(folder: &tempfile::TempDir, plugins: &[plugin_files::BrokenPlugin]) -> (Site, Pebble) {
     let no_roots = folder.path().join("no-roots.pem");
     std::fs::write(&no_roots, "no certificate\n").unwrap();
     let closed = format!("https://127.0.0.1:{}/dir", ports::free_tcp().unwrap());
     let mut common = "  plugins:\n    - name: no-such-plugin\n".to_owned();
     common.extend(plugins.iter().map(plugin_files::BrokenPlugin::entry));
     let issuer = |name: &str, more: &str| format!("  {name}:\n    ca_dir_url: {closed}\n{more}");
-    let stranger =
-        acme_manager_harness::Pebble::start(acme_manager_harness::PebbleOptions::new(([127, 0, 0, 1], 9).into()));
+    let stranger = Pebble::start(PebbleOptions::new(([127, 0, 0, 1], 9).into()));
     let stranger = stranger.await.unwrap();
     let issuers = [
         issuer("silent", ""),
@@ -199,94 +198,63 @@ async fn site(folder: &tempfile::TempDir, plugins: &[plugin_files::BrokenPlugin]
     let options =
         SiteOptions { common, issuers: issuers.concat(), env, storage, compiled_before, ..SiteOptions::default() };
     let site = Site::start(options).await.unwrap();
-    // It is asked for as long as the server runs.
-    std::mem::forget(stranger);
-    site
+    (site, stranger)
 }
 
-#[tokio::test]
-async fn what_is_no_request_is_refused_at_the_door() {
-    let site = Site::start(SiteOptions::default()).await.unwrap();
-    let certificate = || post(&site, "/api/v1/certificate").bearer_auth(&site.bearer);
-    let token = || post(&site, "/api/v1/token").header("X-API-Key", API_KEY);
+/// A request, and what is said of it: status, code and words.
+type Door = (&'static str, RequestBuilder, u16, &'static str, &'static [&'static str]);
+
+fn bodies_and_paths(site: &Site) -> Vec<Door> {
+    let certificate = || post(site, "/api/v1/certificate").bearer_auth(&site.bearer);
     let request = |method: &str, path: &str| site.api.request(method.parse().unwrap(), path).bearer_auth(&site.bearer);
     let known = format!("/api/v1/certificate/pebble/{DOMAIN}");
-    let good = params(DOMAIN);
-    let reader = token().json(&json!({"username": "reader", "scope": ["read"], "duration": "1d"}));
-    let reader = site.ask(reader).await.unwrap();
-    let reader = reader.body["token"].as_str().unwrap().to_owned();
-    let cases: Vec<(&str, RequestBuilder, u16, &str, &[&str])> = vec![
+    let change = request("PUT", "/api/v1/certificate").json(&params(DOMAIN));
+    vec![
         ("half a body", certificate().body("{\"domain\": "), 400, "invalid_json", &["ends too early", "column"]),
         ("a list", certificate().body("[]"), 400, "invalid_json", &["not a JSON object"]),
         ("no body", certificate().body(""), 400, "invalid_json", &["empty"]),
         ("a number for a name", certificate().body("{\"domain\": 5}"), 400, "invalid_json", &["domain", "expected"]),
         ("words", certificate().body("{domain}"), 400, "invalid_json", &["line 1"]),
         ("a huge body", certificate().body("x".repeat(3 << 20)), 413, "body_too_large", &["too large"]),
-        ("no credential", post(&site, "/api/v1/certificate").json(&good), 401, "unauthorized", &[]),
-        (
-            "garbage as credential",
-            post(&site, "/api/v1/certificate").bearer_auth("garbage").json(&good),
-            401,
-            "unauthorized",
-            &[],
-        ),
-        (
-            "garbage in base64",
-            post(&site, "/api/v1/certificate").bearer_auth("Z2FyYmFnZTpnYXJiYWdl").json(&good),
-            401,
-            "unauthorized",
-            &[],
-        ),
-        (
-            "a token that only reads",
-            post(&site, "/api/v1/certificate").bearer_auth(&reader).json(&good),
-            403,
-            "missing_scope",
-            &["create"],
-        ),
-        (
-            "an unknown scope",
-            token().json(&json!({"username": "x", "scope": ["creat"]})),
-            400,
-            "invalid_request",
-            &["scope", "creat"],
-        ),
-        ("no scope", token().json(&json!({"username": "x"})), 400, "invalid_request", &["scope", "required"]),
-        (
-            "a bad duration",
-            token().json(&json!({"username": "x", "scope": ["read"], "duration": "soon"})),
-            400,
-            "invalid_request",
-            &["duration"],
-        ),
-        (
-            "an owner with a slash",
-            token().json(&json!({"username": "a/b", "scope": ["read"]})),
-            400,
-            "invalid_request",
-            &["username"],
-        ),
-        (
-            "a wrong API key",
-            post(&site, "/api/v1/token").header("X-API-Key", "guess").json(&json!({})),
-            401,
-            "unauthorized",
-            &[],
-        ),
-        ("no API key", post(&site, "/api/v1/token").json(&json!({})), 401, "unauthorized", &[]),
         ("a wrong method", request("PATCH", "/api/v1/certificate"), 405, "method_not_allowed", &["Allow"]),
         ("a wrong path", request("GET", "/api/v1/certificates"), 404, "path_not_found", &["/swagger/"]),
         ("a path with dots", request("GET", "/api/v1/certificate/%2e%2e/%2e%2e"), 404, "path_not_found", &[]),
         ("no such certificate to read", request("GET", &known), 404, "certificate_not_found", &[DOMAIN]),
         ("no such certificate to remove", request("DELETE", &known), 404, "certificate_not_found", &[DOMAIN]),
-        (
-            "no such certificate to change",
-            request("PUT", "/api/v1/certificate").json(&good),
-            404,
-            "certificate_not_found",
-            &[DOMAIN],
-        ),
-    ];
+        ("no such certificate to change", change, 404, "certificate_not_found", &[DOMAIN]),
+    ]
+}
+
+fn credentials_and_tokens(site: &Site, reader: &str) -> Vec<Door> {
+    let order = || post(site, "/api/v1/certificate").json(&params(DOMAIN));
+    let keyed = |body: Value| post(site, "/api/v1/token").header("X-API-Key", API_KEY).json(&body);
+    let guess = post(site, "/api/v1/token").header("X-API-Key", "guess").json(&json!({}));
+    let unkeyed = post(site, "/api/v1/token").json(&json!({}));
+    let unknown = keyed(json!({"username": "x", "scope": ["creat"]}));
+    let soon = keyed(json!({"username": "x", "scope": ["read"], "duration": "soon"}));
+    let slash = keyed(json!({"username": "a/b", "scope": ["read"]}));
+    vec![
+        ("no credential", order(), 401, "unauthorized", &[]),
+        ("garbage as credential", order().bearer_auth("garbage"), 401, "unauthorized", &[]),
+        ("garbage in base64", order().bearer_auth("Z2FyYmFnZTpnYXJiYWdl"), 401, "unauthorized", &[]),
+        ("a token that only reads", order().bearer_auth(reader), 403, "missing_scope", &["create"]),
+        ("an unknown scope", unknown, 400, "invalid_request", &["scope", "creat"]),
+        ("no scope", keyed(json!({"username": "x"})), 400, "invalid_request", &["scope", "required"]),
+        ("a bad duration", soon, 400, "invalid_request", &["duration"]),
+        ("an owner with a slash", slash, 400, "invalid_request", &["username"]),
+        ("a wrong API key", guess, 401, "unauthorized", &[]),
+        ("no API key", unkeyed, 401, "unauthorized", &[]),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_at_the_door() {
+    let site = Site::start(SiteOptions::default()).await.unwrap();
+    let reader =
+        TokenParams { username: "reader".to_owned(), scope: vec!["read".to_owned()], ..TokenParams::default() };
+    let reader = site.api.create_token(&reader).await.unwrap().token;
+    let mut cases = bodies_and_paths(&site);
+    cases.extend(credentials_and_tokens(&site, &reader));
     let mut failed = Vec::new();
     for (what, request, status, code, words) in cases {
         let answer = site.ask(request).await.unwrap();
@@ -294,7 +262,7 @@ async fn what_is_no_request_is_refused_at_the_door() {
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     site.assert_sound(DOMAIN).await.unwrap();
-    let again = site.order(&CertificateParams { ..params(DOMAIN) }).await.unwrap();
+    let again = site.order(&params(DOMAIN)).await.unwrap();
     again.assert_refusal(409, "certificate_exists", &[DOMAIN, "PUT"]);
     site.assert_discreet(&[&reader]).unwrap();
 }
