@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: every bench of the workspace, with the programs that some of them compare against.
+//! `cargo xtask bench`: the bench of the plugin runtime and the measurements of the built server beside lego.
 
 use crate::{
     run::{cargo, checked},
@@ -7,17 +7,21 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Passed to `cargo bench`, for instance `-p acme-manager-plugin-runtime`
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    cargo_arguments: Vec<String>,
+    /// What of the server to measure: start, issuance, requests, growth; everything if none is given
+    what: Vec<String>,
 }
 
-/// Installs what the benches start and runs them.
+/// Installs what the benches start, builds the server as it is released, and measures.
 ///
 /// # Errors
-/// When a program cannot be installed or a bench fails.
+/// When a program cannot be installed, or a bench cannot be built or fails.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let tools: Vec<Tool> = Tool::FOR_TESTS.iter().copied().chain([Tool::Lego]).collect();
     setup::setup(&tools)?;
-    checked(cargo().args(["bench", "--workspace"]).args(&arguments.cargo_arguments))
+    if arguments.what.is_empty() {
+        checked(cargo().args(["bench", "-p", "acme-manager-plugin-runtime"]))?;
+    }
+    checked(cargo().args(["build", "--release", "-p", "acme-manager-server"]))?;
+    // What measures from outside need not be optimised itself.
+    checked(cargo().args(["run", "-p", "acme-manager-benches", "--"]).args(&arguments.what))
 }
