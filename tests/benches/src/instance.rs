@@ -61,9 +61,10 @@ impl Folder {
     /// When they cannot be removed.
     pub(crate) fn clear_cache(&self) -> anyhow::Result<()> {
         let cache = self.directory.path().join("plugin-cache");
-        Ok(if cache.exists() {
-            fs::remove_dir_all(cache)?
-        })
+        if cache.exists() {
+            fs::remove_dir_all(cache)?;
+        }
+        Ok(())
     }
 
     /// Starts the server, on the processors `processors` if any are given, and waits until `/ready` answers 200.
