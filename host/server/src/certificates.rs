@@ -362,6 +362,7 @@ impl Certificates {
             params,
             csr: csr.encoded,
             key,
+            replaced: None,
             order_url: None,
             placements: Vec::new(),
             http_tokens: Vec::new(),

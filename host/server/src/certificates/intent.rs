@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::error::CertificateError;
 use crate::challenges::dns01::Placement;
-use crate::names::{CertificateId, SecretPath};
+use crate::names::{CertificateId, IssuerName, SecretPath};
 use crate::storage::{Expect, Secret, Store, StoreError, Version};
 
 /// Below the certificate prefix: everything that is ours and not a certificate.
@@ -44,6 +44,15 @@ pub(crate) enum Phase {
     Cleanup,
 }
 
+/// A certificate that another one replaces.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Replaced {
+    /// Who issued it.
+    pub(crate) issuer: IssuerName,
+    /// The leaf in PEM.
+    pub(crate) cert: String,
+}
+
 /// The stored part of an intent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Intent {
@@ -60,6 +69,9 @@ pub(crate) struct Intent {
     /// The key, if the server made it.
     #[serde(skip)]
     pub(crate) key: Option<SecretString>,
+    /// The certificate that is to be revoked once the new one is stored, noted before anything replaces it.
+    #[serde(default)]
+    pub(crate) replaced: Option<Replaced>,
     /// The order at the CA, once it is known.
     pub(crate) order_url: Option<String>,
     /// TXT values that are or may be in the DNS.

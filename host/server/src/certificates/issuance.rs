@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 use super::accounts::ConfiguredIssuer;
 use super::csr::Csr;
 use super::error::CertificateError;
-use super::intent::{Phase, Purpose, StoredIntent};
+use super::intent::{Phase, Purpose, Replaced, StoredIntent};
 use super::leaf::Leaf;
 use super::renewal::renewal_date;
 use super::request::Challenge;
@@ -81,6 +81,7 @@ impl Certificates {
         let challenge = self.challenge_of(stored, &issuer, configured)?;
         self.leadership.term()?;
         let session = self.accounts.session(&issuer).await?;
+        self.note_replaced(stored).await?;
         let mut order = self.order(stored, &session, &names, configured.profile.as_deref()).await?;
         if order.state() == State::Pending {
             self.prove(stored, &mut order, &challenge).await?;
@@ -88,9 +89,9 @@ impl Certificates {
         let term = self.leadership.term()?;
         let chain = order.finish(&csr.der).await?;
         let leaf = Leaf::check(&chain.pem, stored.intent.params.bundle, &csr, &names)?;
-        let replaced = self.replaced_leaf(stored).await?;
         let certificate = self.save(term, stored, &leaf, &chain).await?;
-        if let (Purpose::Update { revoke: true }, Some(old)) = (stored.intent.purpose, replaced) {
+        if let Some(old) = &stored.intent.replaced {
+            let old = (old.issuer.clone(), Leaf::parse(&old.cert, false)?);
             self.revoke_replaced(&stored.intent.id, &old, &leaf).await;
         }
         Ok(certificate)
@@ -278,14 +279,18 @@ impl Certificates {
         renewal_date(self.clock.now(), leaf.not_before, leaf.not_after, days, rand::random::<f64>())
     }
 
-    /// The certificate that is about to be replaced.
-    async fn replaced_leaf(&self, stored: &StoredIntent) -> Result<Option<(IssuerName, Leaf)>, CertificateError> {
-        if stored.intent.purpose != (Purpose::Update { revoke: true }) {
-            return Ok(None);
+    /// Notes the certificate that is to be revoked, while it still is the stored one: a run that is taken up again
+    /// finds the new one there. Written down with the order.
+    async fn note_replaced(&self, stored: &mut StoredIntent) -> Result<(), CertificateError> {
+        let first = stored.intent.order_url.is_none() && stored.intent.replaced.is_none();
+        if !first || stored.intent.purpose != (Purpose::Update { revoke: true }) {
+            return Ok(());
         }
-        let Some(found) = self.store.read(&self.path(&stored.intent.id)?).await? else { return Ok(None) };
-        let old = stored::from_secret(&found.secret);
-        Ok(Some((old.metadata.issuer.parse()?, Leaf::parse(&old.cert, false)?)))
+        if let Some(found) = self.store.read(&self.path(&stored.intent.id)?).await? {
+            let old = stored::from_secret(&found.secret);
+            stored.intent.replaced = Some(Replaced { issuer: old.metadata.issuer.parse()?, cert: old.cert });
+        }
+        Ok(())
     }
 
     /// Best effort, as in the existing system: the new certificate is stored and stays whatever the CA says.
