@@ -206,14 +206,24 @@ pub(super) struct NameServer {
 impl NameServer {
     /// Serves on this address; port 0 takes a free one.
     pub(super) async fn start(ip: [u8; 4], port: u16, zones: Arc<Zones>) -> Self {
-        let udp = UdpSocket::bind((Ipv4Addr::from(ip), port)).await.expect("a free UDP port");
-        let address = udp.local_addr().expect("bound");
-        let tcp = TcpListener::bind(address).await.expect("the same TCP port");
+        let (udp, tcp, address) = bind(Ipv4Addr::from(ip), port).await;
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_udp(udp, Arc::clone(&zones)));
         tasks.spawn(serve_tcp(tcp, zones));
         Self { address, _tasks: tasks }
     }
+}
+
+/// One port for both protocols. A port that is free for UDP may be taken for TCP; then another is tried.
+async fn bind(ip: Ipv4Addr, port: u16) -> (UdpSocket, TcpListener, SocketAddr) {
+    for _ in 0..20 {
+        let Ok(udp) = UdpSocket::bind((ip, port)).await else { continue };
+        let address = udp.local_addr().expect("bound");
+        if let Ok(tcp) = TcpListener::bind(address).await {
+            return (udp, tcp, address);
+        }
+    }
+    panic!("no port of {ip} is free for UDP and TCP");
 }
 
 async fn serve_udp(socket: UdpSocket, zones: Arc<Zones>) {
