@@ -50,7 +50,7 @@ impl Request {
 pub struct Certificate {
     /// DNS names and IP addresses of the subject alternative name, in alphabetical order.
     pub names: Vec<String>,
-    /// The serial number as lower-case hex.
+    /// The serial number as lower-case hex, without leading zeros.
     pub serial: String,
     /// Start of validity, in seconds since 1970.
     pub not_before: i64,
@@ -75,7 +75,7 @@ impl Certificate {
         names.sort();
         Ok(Self {
             names,
-            serial: certificate.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
+            serial: format!("{:x}", certificate.tbs_certificate.serial),
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             public_key: certificate.public_key().raw.to_vec(),
