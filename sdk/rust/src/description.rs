@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bindings::acme_manager::dns::types as wit;
+use crate::env;
 
 /// What a provider says of itself: built with the methods below, starting from [`Description::new`].
 ///
@@ -63,6 +64,26 @@ impl Description {
         self.0.propagation_timeout = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
         self.0.propagation_interval = u32::try_from(interval.as_secs()).unwrap_or(u32::MAX);
         self
+    }
+
+    /// Declares the variables `<PREFIX>TTL`, `<PREFIX>PROPAGATION_TIMEOUT` and `<PREFIX>POLLING_INTERVAL`, whole
+    /// seconds, and follows them where they are set; else takes the values given here. [`env::ttl`](crate::env::ttl)
+    /// reads the first of them for records.
+    #[must_use]
+    pub fn times(self, prefix: &str, ttl: u32, propagation_timeout: u32, polling_interval: u32) -> Self {
+        let variable = |name: &str, default: u32, help: &str| {
+            let key = Key::new(&format!("{prefix}{name}")).default(&default.to_string()).help(help);
+            // `check` reports a value that is no number; a description has no room for errors.
+            (key, env::parsed(&format!("{prefix}{name}")).ok().flatten().unwrap_or(default))
+        };
+        let (ttl_key, ttl) = variable("TTL", ttl, "Time to live of the TXT records, in seconds");
+        let (timeout_key, timeout) =
+            variable("PROPAGATION_TIMEOUT", propagation_timeout, "How long a change may take to show, in seconds");
+        let (interval_key, interval) = variable("POLLING_INTERVAL", polling_interval, "How often to look, in seconds");
+        let mut description = self.key(ttl_key).key(timeout_key).key(interval_key).default_ttl(ttl);
+        description.0.propagation_timeout = timeout;
+        description.0.propagation_interval = interval;
+        description
     }
 
     /// The vendor holds only one TXT value at a name, so the host orders one certificate name after the other.

@@ -45,6 +45,14 @@ pub fn parsed_or<T: FromStr<Err: Display>>(name: &str, default: T) -> Result<T, 
     Ok(parsed(name)?.unwrap_or(default))
 }
 
+/// The TTL of records: `<PREFIX>TTL`, or the default. See [`Description::times`](crate::Description::times).
+///
+/// # Errors
+/// As [`parsed`].
+pub fn ttl(prefix: &str, default: u32) -> Result<u32, Error> {
+    parsed_or(&format!("{prefix}TTL"), default)
+}
+
 // Not `std::env`: the standard library would link its own start-up code and a second copy of the environment.
 #[cfg(target_family = "wasm")]
 fn raw(name: &str) -> Option<String> {

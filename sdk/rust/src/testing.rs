@@ -13,6 +13,8 @@
 //! assert_eq!(client.get("zones").query("name", "example.com").send().unwrap().status(), 200);
 //! ```
 
+mod script;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use crate::host::Level;
 use crate::http::{Outgoing, RawResponse};
 use crate::{Error, TxtRecord};
+pub use script::run_script;
 
 /// The time that a call has in tests, until [`MockApi::remaining`] sets another.
 const CALL_TIME: Duration = Duration::from_secs(30);
@@ -33,6 +36,7 @@ struct State {
     installed: bool,
     environment: HashMap<String, String>,
     expected: VecDeque<Expected>,
+    scripted: Option<script::Running>,
     log: Vec<(Level, String)>,
     remaining: Duration,
 }
@@ -180,6 +184,9 @@ pub(crate) fn pass(duration: Duration) {
 pub(crate) fn exchange(request: &Outgoing) -> Result<RawResponse, Error> {
     let scheme = if request.tls { "https" } else { "http" };
     let url = format!("{scheme}://{}{}", request.authority, request.path_with_query);
+    if let Some(answer) = STATE.with_borrow_mut(|state| state.scripted.as_mut().map(|running| running.answer(request, &url))) {
+        return limited(answer, request);
+    }
     let expected = STATE.with_borrow_mut(|state| state.expected.pop_front());
     let expected = expected.unwrap_or_else(|| panic!("unexpected request {} {url}", request.method));
     assert_eq!(format!("{} {url}", request.method), format!("{} {}", expected.method, expected.url));
@@ -195,7 +202,10 @@ pub(crate) fn exchange(request: &Outgoing) -> Result<RawResponse, Error> {
     if let Some(text) = &expected.text {
         assert!(body.contains(text), "body of {} {url} does not hold {text}: {body}", request.method);
     }
-    let answer = expected.answer?;
+    limited(expected.answer?, request)
+}
+
+fn limited(answer: RawResponse, request: &Outgoing) -> Result<RawResponse, Error> {
     if answer.body.len() > request.max_body {
         return Err(Error::other(format!("the answer is larger than {} bytes", request.max_body)));
     }
