@@ -9,16 +9,18 @@ use std::{env, fs, io};
 
 use sha2::{Digest as _, Sha256};
 
-/// The plugins inside the server, in the order of their names.
-const BUNDLED: [&str; 3] = ["cloudflare", "pdns", "route53"];
+/// The worked example of a plugin that is not part of the server.
+const NOT_BUNDLED: &str = "challtestsrv";
 
 fn main() -> io::Result<()> {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for build scripts"));
     let output = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it for build scripts"));
+    let sources = manifest.join("../../plugins");
     let plugins = manifest.join("../../target/plugins");
+    println!("cargo::rerun-if-changed={}", sources.display());
 
     let mut entries = String::new();
-    for name in BUNDLED {
+    for name in &names(&sources)? {
         let path = plugins.join(name).with_extension("wasm");
         println!("cargo::rerun-if-changed={}", path.display());
         let Ok(bytes) = fs::read(&path) else {
@@ -32,6 +34,20 @@ fn main() -> io::Result<()> {
          pub static BUNDLED: &[(&str, &[u8], [u8; 32])] = &[\n{entries}];\n"
     );
     fs::write(output.join("bundled.rs"), code)
+}
+
+/// The folders with a crate, in alphabetical order.
+fn names(sources: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for folder in fs::read_dir(sources)? {
+        let folder = folder?;
+        let name = folder.file_name().to_string_lossy().into_owned();
+        if folder.path().join("Cargo.toml").is_file() && name != NOT_BUNDLED {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn entry(name: &str, path: &Path, bytes: &[u8]) -> String {

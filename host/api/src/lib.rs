@@ -32,7 +32,7 @@ pub struct CertificateParams {
     /// Whether `cert` holds the chain after the leaf.
     #[serde(skip_serializing_if = "is_false")]
     pub bundle: bool,
-    /// Wanted validity in days; 0 leaves it to the CA.
+    /// Wanted validity in days; 0 leaves it to the CA. Stored and shown; the validity is the CA's for now.
     #[serde(skip_serializing_if = "is_zero")]
     pub days: i32,
     /// When to renew, in days before the end: `N` or `MIN-MAX`. Empty means the server's default.

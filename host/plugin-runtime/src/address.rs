@@ -12,6 +12,11 @@ pub(crate) fn special_purpose(address: IpAddr) -> Option<&'static str> {
     }
 }
 
+/// Whether a cloud's metadata service answers at the (canonical) address.
+pub(crate) fn is_metadata(address: IpAddr) -> bool {
+    special_purpose(address).is_some_and(|reason| reason.contains("metadata"))
+}
+
 /// The address that packets in fact go to: the IPv4 address inside an IPv4-mapped one (RFC 4291 §2.5.5.2) or one
 /// behind the well-known NAT64 prefix (RFC 6052 §2.1), else the address itself.
 pub(crate) fn canonical(address: IpAddr) -> IpAddr {

@@ -19,6 +19,7 @@ use wasmtime::{
 
 use crate::{
     bindings::{host, types},
+    components::Components,
     limiter::MAX_TABLE_ELEMENTS,
     state::State,
 };
@@ -84,6 +85,7 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<State>,
     /// One permit per instance that may live.
     pub(crate) slots: Semaphore,
+    pub(crate) components: Components,
     pooled: bool,
 }
 
@@ -106,7 +108,13 @@ impl Engine {
         };
         let linker = linker(&wasm).map_err(|error| EngineError::Unsupported(format!("{error:#}")))?;
         start_clock(wasm.weak()).map_err(EngineError::Thread)?;
-        Ok(Self(Arc::new(Shared { wasm, linker, slots: Semaphore::new(instances as usize), pooled })))
+        Ok(Self(Arc::new(Shared {
+            wasm,
+            linker,
+            slots: Semaphore::new(instances as usize),
+            components: Components::default(),
+            pooled,
+        })))
     }
 
     /// Whether instances come from the pool.

@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::address::{canonical, special_purpose};
+use crate::address::{canonical, is_metadata, special_purpose};
 
 /// What a plugin may reach over HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,11 +94,10 @@ impl Grants {
     pub(crate) fn prohibits(&self, address: IpAddr, reach: Reach) -> Option<&'static str> {
         let reason = special_purpose(address)?;
         let inner = canonical(address);
-        let granted = match reach {
-            Reach::Anywhere => !is_no_host(inner),
-            Reach::Public => self.cidrs.iter().any(|net| net.contains(&inner) || net.contains(&address)),
-        };
-        (!granted).then_some(reason)
+        let listed = self.cidrs.iter().any(|net| net.contains(&inner) || net.contains(&address));
+        // Metadata services hand out credentials of the machine: whoever means them says so with `allowed_cidrs`.
+        let meant = reach == Reach::Anywhere && !is_no_host(inner) && !is_metadata(inner);
+        (!listed && !meant).then_some(reason)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Looks into a component without trusting it with anything.
 
+use std::sync::Arc;
+
 use wasmtime::component::types::ComponentItem;
 
 use crate::{
@@ -63,7 +65,7 @@ impl Engine {
         let (digest, size) = (source.digest, source.bytes.len() as u64);
         let fit = world::compare(&self.0.wasm, &component).and_then(|()| world::link(&self.0.linker, &component));
         let (difference, compiled) = match fit {
-            Ok(linked) => (None, Some(Compiled { linked, digest, size })),
+            Ok(linked) => (None, Some(Compiled { linked: Arc::new(linked), digest, size })),
             Err(difference) => (Some(difference), None),
         };
         let notes = notes(&imports);

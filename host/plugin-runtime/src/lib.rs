@@ -13,6 +13,7 @@
 mod address;
 mod bindings;
 mod call;
+mod components;
 mod description;
 mod digest;
 mod engine;

@@ -6,6 +6,7 @@ use std::{
     fmt, fs,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustls_pki_types::CertificateDer;
@@ -202,12 +203,14 @@ impl Engine {
 
     /// Compiles and links. Takes from milliseconds (cached) to seconds: not for async threads.
     pub(crate) fn compile(&self, source: Source) -> Result<Compiled, LoadError> {
-        let origin = source.origin.clone();
-        let component = self.component(&source)?;
-        world::compare(&self.0.wasm, &component)
-            .and_then(|()| world::link(&self.0.linker, &component))
-            .map(|linked| Compiled { linked, digest: source.digest, size: source.bytes.len() as u64 })
-            .map_err(|difference| LoadError::OtherWorld { origin, difference })
+        let (digest, size) = (source.digest, source.bytes.len() as u64);
+        let linked = self.0.components.get_or_make(digest, || {
+            let component = self.component(&source)?;
+            world::compare(&self.0.wasm, &component)
+                .and_then(|()| world::link(&self.0.linker, &component))
+                .map_err(|difference| LoadError::OtherWorld { origin: source.origin.clone(), difference })
+        })?;
+        Ok(Compiled { linked, digest, size })
     }
 
     pub(crate) fn component(&self, source: &Source) -> Result<Component, LoadError> {
@@ -232,7 +235,7 @@ pub(crate) struct Source {
 
 /// A component that fits the world.
 pub(crate) struct Compiled {
-    pub(crate) linked: world::Linked,
+    pub(crate) linked: Arc<world::Linked>,
     pub(crate) digest: PluginDigest,
     pub(crate) size: u64,
 }

@@ -40,7 +40,7 @@ pub(crate) struct Sandbox {
     pub(crate) name: Arc<str>,
     pub(crate) digest: PluginDigest,
     pub(crate) engine: Engine,
-    pub(crate) linked: Linked,
+    pub(crate) linked: Arc<Linked>,
     pub(crate) limits: Limits,
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) network: Arc<Network>,

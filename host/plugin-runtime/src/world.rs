@@ -49,7 +49,6 @@ const OFFERED: &[&str] = &[
 ];
 
 /// A component with its imports satisfied and its exports found.
-#[derive(Clone)]
 pub(crate) struct Linked {
     pub(crate) instance: InstancePre<State>,
     exports: [ComponentExportIndex; Function::ALL.len()],

@@ -20,7 +20,6 @@ use crate::certificates::request::Challenge;
 use crate::certificates::{Accounts, CertificateSettings, Certificates, ConfiguredIssuer, Neighbours};
 use crate::challenges::dns01::Solver;
 use crate::challenges::http01::Http01;
-use crate::challenges::providers::Providers;
 use crate::clock::Clock;
 use crate::cluster::{Leadership, Registry};
 use crate::config::{self, ApiKeyHash, CaSettings, Config, DefaultChallenge, Environment, Flags, LogFlags, LogLevel};
@@ -29,11 +28,14 @@ use crate::storage::Store;
 use crate::telemetry::{self, LogFormat, Metrics};
 use crate::tokens::{TokenSettings, Tokens};
 use crate::workers;
+use plugins::{Loader, PluginSet};
+use reload::Reloader;
 
 pub mod check;
 pub mod dns;
 pub mod plugin_commands;
 pub mod plugins;
+mod reload;
 mod serve;
 mod stores;
 
@@ -60,13 +62,17 @@ pub fn start_logging(flags: &LogFlags) {
 /// # Errors
 /// When it cannot start: bad config, no store, address taken, no TLS files.
 pub async fn serve(flags: &Flags) -> anyhow::Result<()> {
-    let environment = Environment::load(&flags.env_config_path)?;
+    let environment = Arc::new(Environment::load(&flags.env_config_path)?);
     let loaded = Config::load(&flags.config_path)?;
+    let file = flags.config_path.display();
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!("{file}: {warning}");
+    }
+    for warning in plugins::doubts(&loaded.config) {
+        tracing::warn!("{file}: {warning}");
     }
     for warning in environment.warnings() {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}: {warning}", flags.env_config_path.display());
     }
     let listener = serve::Listener::bind(&flags.server)?;
     let app = App::new(&loaded.config, &environment, flags).await?;
@@ -79,11 +85,12 @@ struct App {
     tokens: Arc<Tokens>,
     router: axum::Router,
     restored: watch::Sender<bool>,
+    reloader: Reloader,
     tracker: TaskTracker,
 }
 
 impl App {
-    async fn new(config: &Config, environment: &Environment, flags: &Flags) -> anyhow::Result<Self> {
+    async fn new(config: &Config, environment: &Arc<Environment>, flags: &Flags) -> anyhow::Result<Self> {
         let clock = Clock::system();
         let metrics = Metrics::new();
         let tracker = TaskTracker::new();
@@ -91,12 +98,11 @@ impl App {
         metrics.leader(true);
         let registry = Arc::new(Registry::default());
         let dns_settings = dns::settings(&environment.dns_settings()?).await?;
-        let (stored, loaded) = tokio::join!(
-            stores::open(&config.storage, &metrics),
-            plugins::load(config, environment, flags.allow_unverified_plugins, &metrics),
-        );
-        let (store, prefixes) = stored?;
-        let providers = Arc::new(Providers::new(loaded?));
+        let loader = Loader::new(config, flags.allow_unverified_plugins, Some(&metrics))?;
+        let mut plugins = PluginSet::new(loader);
+        let providers = Arc::new(plugins.start(config, environment));
+        let reloader = Reloader::new(flags, plugins, providers.clone(), metrics.clone());
+        let (store, prefixes) = stores::open(&config.storage, &metrics).await?;
         let solver = Solver::new(dns_settings, providers.clone());
         let http01 = Arc::new(Http01::default());
         let accounts = accounts(config, environment, store.clone(), &prefixes.certificates, &metrics)?;
@@ -128,7 +134,7 @@ impl App {
             tasks: tracker.clone(),
         };
         let limits = ApiLimits { request_timeout: flags.server.http_read_timeout, ..ApiLimits::default() };
-        Ok(Self { certificates, tokens, router: api::router(state, limits), restored, tracker })
+        Ok(Self { certificates, tokens, router: api::router(state, limits), restored, reloader, tracker })
     }
 
     async fn run(self, listener: serve::Listener) -> anyhow::Result<()> {
@@ -139,6 +145,7 @@ impl App {
             workers::restore::run(certificates.clone(), tokens, restored, stopped.clone()).await;
             workers::intents::run(certificates, stopped).await;
         });
+        self.tracker.spawn(self.reloader.run(stop.clone()));
         let serving = async {
             let served = listener.serve(self.router, stop.clone(), SHUTDOWN_PATIENCE).await;
             stop.cancel();

@@ -13,6 +13,7 @@ use std::time::Duration;
 use acme_manager_api::{Certificate, CertificateMetadata, CertificateParams};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::challenges::dns01::Solver;
 use crate::challenges::http01::Http01;
@@ -213,7 +214,7 @@ impl Certificates {
         params: CertificateParams,
     ) -> Result<Certificate, CertificateError> {
         let request = request::parse(right.owner(), params, &self.accounts.names())?;
-        self.check_challenge(&request)?;
+        self.check_challenge(&request).await?;
         if self.registry.certificate(&request.id).is_some() {
             return Err(CertificateError::Exists { id: request.id });
         }
@@ -235,7 +236,7 @@ impl Certificates {
         params: CertificateParams,
     ) -> Result<Certificate, CertificateError> {
         let mut request = request::parse(right.owner(), params, &self.accounts.names())?;
-        self.check_challenge(&request)?;
+        self.check_challenge(&request).await?;
         let known = self.known(right.owner(), &request.id)?;
         let held = self.hold(&request.id)?;
         if request.csr.is_none() && !known.server_key {
@@ -263,6 +264,13 @@ impl Certificates {
         let _held = self.hold(id)?;
         let term = self.leadership.term()?;
         let path = self.path(id)?;
+        // An order for the same certificate that waits for its next attempt would bring it back.
+        if let Some(mut parked) = StoredIntent::find(&self.store, &self.settings.prefix, id).await?
+            && parked.intent.phase == Phase::Issue
+        {
+            parked.intent.phase = Phase::Cleanup;
+            parked.save().await?;
+        }
         if revoke {
             self.store.ping().await?;
             let revoked = self.revoke_stored(&path).await;
@@ -301,9 +309,15 @@ impl Certificates {
         Ok(begun)
     }
 
-    /// Resolves when an intent was parked, so that its next attempt is not missed.
-    pub async fn parked(&self) {
+    /// Resolves when a parked intent became due.
+    pub async fn nudged(&self) {
         self.nudge.notified().await;
+    }
+
+    /// How many certificates and how many tokens there are.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        self.registry.counts()
     }
 
     /// The names of the configured issuers.
@@ -331,10 +345,12 @@ impl Certificates {
         self.store.ping().await?;
         let stored = self.intent(request, purpose).await?;
         let this = self.clone();
-        let task = self.tracker.spawn(async move {
+        let work = async move {
             let _held = held;
             this.carry_out(stored).await
-        });
+        };
+        // The log of the work shows the id of the request that asked for it.
+        let task = self.tracker.spawn(work.in_current_span());
         let budget = self.settings.request_budget;
         match tokio::time::timeout(budget, task).await {
             Ok(Ok(done)) => {
@@ -372,9 +388,29 @@ impl Certificates {
         let mut stored = StoredIntent::new(self.store.clone(), &self.settings.prefix, intent)?;
         match stored.save().await {
             Ok(()) => Ok(stored),
-            // An earlier attempt is parked: it holds the name until it is done.
-            Err(StoreError::Conflict { .. }) => Err(CertificateError::Busy { id: request.id }),
+            Err(StoreError::Conflict { .. }) => self.supersede(stored).await,
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An earlier run for the same certificate is parked. If all it has left is to remove TXT values, the new run
+    /// takes that over; an order that waits for its next attempt is made due at once.
+    async fn supersede(&self, mut new: StoredIntent) -> Result<StoredIntent, CertificateError> {
+        let busy = CertificateError::Busy { id: new.intent.id.clone() };
+        let parked = StoredIntent::find(&self.store, &self.settings.prefix, &new.intent.id).await?;
+        let Some(mut parked) = parked else { return Err(busy) };
+        match parked.intent.phase {
+            Phase::Cleanup => {
+                new.replace(parked);
+                new.save().await?;
+                Ok(new)
+            }
+            Phase::Issue => {
+                parked.intent.next_attempt = 0;
+                parked.save().await?;
+                self.nudge.notify_one();
+                Err(busy)
+            }
         }
     }
 
@@ -442,12 +478,12 @@ impl Certificates {
     }
 
     /// Finds out before anything is written whether the request can be proven at all.
-    fn check_challenge(&self, request: &Request) -> Result<(), CertificateError> {
+    async fn check_challenge(&self, request: &Request) -> Result<(), CertificateError> {
         let default = self.accounts.configured(&request.issuer).and_then(|c| c.default_challenge.as_ref());
         match request.challenge.as_ref().or(default) {
             None => Err(CertificateError::NoChallenge { issuer: request.issuer.clone() }),
             Some(Challenge::Dns(provider)) => {
-                self.solver.providers().require(provider)?;
+                self.solver.providers().require(provider).await?;
                 match request.names.iter().find_map(crate::names::DomainName::ip) {
                     Some(address) => Err(crate::challenges::ChallengeError::IpAddress { address }.into()),
                     None => Ok(()),

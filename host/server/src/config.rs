@@ -78,6 +78,14 @@ pub enum ConfigError {
     /// Keys or values are wrong.
     #[error("the config has {} mistake{}:{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, listed(.0))]
     Invalid(Vec<Problem>),
+    /// One of the two above, in this file.
+    #[error("{}: {mistakes}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        mistakes: Box<ConfigError>,
+    },
 }
 
 /// The longest config file that is read: far above any real one, far below what would hurt.
@@ -94,7 +102,8 @@ impl Config {
             return Err(read(io::Error::other("the file is larger than 4 MiB")));
         }
         let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(read)?);
-        let mut loaded = Self::parse(&text)?;
+        let in_file = |mistakes| ConfigError::InFile { path: path.to_owned(), mistakes: Box::new(mistakes) };
+        let mut loaded = Self::parse(&text).map_err(in_file)?;
         loaded.warnings.extend(loaded.config.missing_files());
         Ok(loaded)
     }

@@ -4,6 +4,7 @@
 //! A caller of the rules proves its right with an [`Authorized`] value, which only [`authorize`] makes. Every refused
 //! credential gets the same answer, whatever was wrong with it. Called by the API; must never log a credential.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -164,6 +165,9 @@ pub struct Tokens {
     registry: Arc<Registry>,
     leadership: Leadership,
     clock: Clock,
+    /// Held while tokens change: the store's check-and-set guards one path, and a token that gets another user moves.
+    /// What could not be removed from its former place is removed with the next change of the same token.
+    changing: tokio::sync::Mutex<BTreeMap<TokenId, SecretPath>>,
 }
 
 /// What the config says of tokens.
@@ -185,7 +189,7 @@ impl Tokens {
         leadership: Leadership,
         clock: Clock,
     ) -> Self {
-        Self { settings, store, registry, leadership, clock }
+        Self { settings, store, registry, leadership, clock, changing: tokio::sync::Mutex::default() }
     }
 
     /// Reads all stored tokens into the registry and says how many there are. One that cannot be read is logged and
@@ -195,16 +199,30 @@ impl Tokens {
     /// When the store cannot be read.
     pub async fn restore(&self) -> Result<usize, TokenError> {
         let term = self.leadership.term()?;
-        let mut count = 0;
+        let mut newest: BTreeMap<TokenId, TokenRecord> = BTreeMap::new();
+        let mut outdated = Vec::new();
         for path in self.store.list(&self.settings.prefix).await? {
             let Some(stored) = self.store.read(&path).await? else { continue };
             match stored::from_secret(&stored.secret, stored.version) {
-                Ok(record) => {
-                    self.registry.apply(term, Command::PutToken(Arc::new(record))).await?;
-                    count += 1;
-                }
+                Ok(record) => match newest.get(&record.id) {
+                    Some(known) if known.updated_at >= record.updated_at => outdated.push(path),
+                    _ => {
+                        if let Some(known) = newest.insert(record.id, record) {
+                            outdated.push(self.path(&known.owner, known.id)?);
+                        }
+                    }
+                },
                 Err(reason) => tracing::warn!(%path, reason, "a stored token cannot be used"),
             }
+        }
+        for path in outdated {
+            // A token that got another user, and a crash before its former place was cleared.
+            tracing::info!(%path, "removing the former version of a token");
+            self.store.destroy(&path).await?;
+        }
+        let count = newest.len();
+        for record in newest.into_values() {
+            self.registry.apply(term, Command::PutToken(Arc::new(record))).await?;
         }
         Ok(count)
     }
@@ -261,6 +279,8 @@ impl Tokens {
     pub async fn replace(&self, _admin: &Admin, params: &TokenParams) -> Result<TokenCreated, TokenError> {
         let term = self.leadership.term()?;
         let id: TokenId = params.id.parse()?;
+        let mut changing = self.changing.lock().await;
+        self.clear_former(&mut changing, id).await?;
         let old = self.registry.token(id).ok_or(TokenError::NotFound { id })?;
         let (record, secret) = self.issue(id, params)?;
         if record.owner == old.owner {
@@ -269,7 +289,8 @@ impl Tokens {
         // The path holds the user name: write the new place, then remove the old, so that the old secret can never
         // come back.
         let made = self.save(term, record, &secret, Expect::Absent).await?;
-        self.store.destroy(&self.path(&old.owner, id)?).await?;
+        changing.insert(id, self.path(&old.owner, id)?);
+        self.clear_former(&mut changing, id).await?;
         Ok(made)
     }
 
@@ -287,10 +308,20 @@ impl Tokens {
     /// When there is none, or the store does not do it.
     pub async fn delete(&self, _admin: &Admin, id: TokenId) -> Result<(), TokenError> {
         let term = self.leadership.term()?;
+        let mut changing = self.changing.lock().await;
+        self.clear_former(&mut changing, id).await?;
         let record = self.registry.token(id).ok_or(TokenError::NotFound { id })?;
         self.store.destroy(&self.path(&record.owner, id)?).await?;
         self.registry.apply(term, Command::RemoveToken(id)).await?;
         tracing::info!(token = %id, owner = %record.owner, "token deleted");
+        Ok(())
+    }
+
+    async fn clear_former(&self, former: &mut BTreeMap<TokenId, SecretPath>, id: TokenId) -> Result<(), StoreError> {
+        if let Some(path) = former.get(&id) {
+            self.store.destroy(path).await?;
+            former.remove(&id);
+        }
         Ok(())
     }
 

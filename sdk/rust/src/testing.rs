@@ -184,7 +184,9 @@ pub(crate) fn pass(duration: Duration) {
 pub(crate) fn exchange(request: &Outgoing) -> Result<RawResponse, Error> {
     let scheme = if request.tls { "https" } else { "http" };
     let url = format!("{scheme}://{}{}", request.authority, request.path_with_query);
-    if let Some(answer) = STATE.with_borrow_mut(|state| state.scripted.as_mut().map(|running| running.answer(request, &url))) {
+    if let Some(answer) =
+        STATE.with_borrow_mut(|state| state.scripted.as_mut().map(|running| running.answer(request, &url)))
+    {
         return limited(answer, request);
     }
     let expected = STATE.with_borrow_mut(|state| state.expected.pop_front());

@@ -238,7 +238,10 @@ impl Refusal {
             name: status.to_string(),
             response: Answer {
                 status,
-                headers: retry_after.map(|seconds| ("retry-after".to_owned(), seconds.to_string())).into_iter().collect(),
+                headers: retry_after
+                    .map(|seconds| ("retry-after".to_owned(), seconds.to_string()))
+                    .into_iter()
+                    .collect(),
                 json: Some(Value::Object(serde_json::Map::new())),
                 body: None,
             },

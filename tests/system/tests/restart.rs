@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use acme_manager_api::Certificate;
+use acme_manager_api::{Certificate, CertificateParams};
 use acme_manager_system_tests::installation::{ISSUER, Installation, PATIENCE, Plan, Propagation, ZONE, order, until};
 use anyhow::{Context, ensure};
 use tokio::time::Instant;
@@ -208,4 +208,59 @@ async fn certificates_and_tokens_outlive_the_process() -> anyhow::Result<()> {
         ensure!(with.orders() == 1, "{} orders", with.orders());
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn killed_when_a_replacing_certificate_is_stored() -> anyhow::Result<()> {
+    let mut with = Plan::vault().start().await?;
+    let old = with.create(&order(ZONE)).await?;
+    let names = [ZONE, "a.example.test", "b.example.test"];
+    let change = CertificateParams { san: names[1..].join(","), revoke: true, ..order(ZONE) };
+    let (api, bearer) = (with.server.api(), with.bearer.clone());
+    let request = tokio::spawn(async move { api.update_certificate(&bearer, &change).await });
+    let stored = || async {
+        let lines = with.server.process.log().matches("certificate stored").count();
+        ensure!(lines == 2, "the second certificate is not stored yet");
+        Ok(())
+    };
+    until(PATIENCE, stored).await?;
+    with.server.kill9()?;
+    request.abort();
+    with.server.restart().await?;
+    let new = with.until_stored(&format!("{ISSUER}/{ZONE}")).await?;
+    with.check(&new, &names, &new.key).await?;
+    let revoked = || async {
+        let status = with.status(&old).await?;
+        ensure!(status == "Revoked", "the replaced certificate is {status}");
+        Ok(())
+    };
+    until(PATIENCE, revoked).await?;
+    for name in names {
+        with.until_clean(name).await?;
+    }
+    assert_eq!(with.status(&new).await?, "Valid");
+    ensure!(with.issued() == 2, "{} certificates were issued", with.issued());
+    Ok(())
+}
+
+#[tokio::test]
+async fn values_that_could_not_be_removed_do_not_hold_up_the_next_request() -> anyhow::Result<()> {
+    let mut with = Plan::vault().propagation(SLOWED).start().await?;
+    let mut request = with.begin(order(ZONE));
+    let placed = || async {
+        let handle = with.intent(ZONE).await?["placements"][0]["handle"].clone();
+        ensure!(!handle.is_null(), "nothing is placed yet");
+        Ok(())
+    };
+    until(PATIENCE, placed).await?;
+    // Neither can the CA look the value up, nor can it be removed.
+    with.dns.process.signal("STOP")?;
+    let answer = request.join_next().await.context("one request")??;
+    ensure!(answer.is_err(), "a certificate without a name server");
+    with.dns.process.signal("CONT")?;
+    let parked = with.intent(ZONE).await?;
+    ensure!(parked["phase"] == "cleanup", "nothing was left to remove: {parked}");
+    let made = with.create(&order(ZONE)).await?;
+    with.check(&made, &[ZONE], &made.key).await?;
+    with.until_clean(ZONE).await
 }

@@ -46,6 +46,9 @@ impl Default for Retries {
 pub(super) enum HttpError {
     #[error("{0}")]
     Unreachable(String),
+    /// As `Unreachable`, and nothing but a changed setting can help.
+    #[error("{0}")]
+    Untrusted(String),
     #[error("{0}")]
     Garbage(String),
 }
@@ -53,7 +56,9 @@ pub(super) enum HttpError {
 impl HttpError {
     pub(super) fn at(&self, stage: Stage) -> AcmeError {
         match self {
-            Self::Unreachable(reason) => AcmeError::Unreachable { stage, reason: reason.clone() },
+            Self::Unreachable(reason) | Self::Untrusted(reason) => {
+                AcmeError::Unreachable { stage, reason: reason.clone() }
+            }
             Self::Garbage(reason) => AcmeError::Garbage { stage, reason: reason.clone() },
         }
     }
@@ -63,6 +68,7 @@ impl HttpError {
 #[derive(Debug, Clone)]
 pub(super) struct AcmeHttp {
     client: reqwest::Client,
+    directory: http::Uri,
     retries: Arc<Retries>,
 }
 
@@ -88,7 +94,8 @@ impl AcmeHttp {
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .map_err(|e| broken(e.to_string()))?;
-        Ok(Self { client, retries: Arc::new(settings.retries.clone()) })
+        let directory = settings.directory.as_str().parse().map_err(|_| broken("its address is none".to_owned()))?;
+        Ok(Self { client, directory, retries: Arc::new(settings.retries.clone()) })
     }
 
     async fn send(self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, HttpError> {
@@ -115,10 +122,13 @@ impl AcmeHttp {
 
     async fn attempt(&self, parts: &http::request::Parts, body: Bytes) -> Result<Response<Bytes>, HttpError> {
         let url = parts.uri.to_string();
+        if !self.is_allowed(&parts.uri) {
+            return Err(HttpError::Garbage(format!("the CA gave the address {url}, which is not https")));
+        }
         let mut headers = parts.headers.clone();
         headers.remove(http::header::USER_AGENT);
         let request = self.client.request(parts.method.clone(), &url).headers(headers).body(body);
-        let mut answer = request.send().await.map_err(|e| HttpError::Unreachable(explain(&url, &e)))?;
+        let mut answer = request.send().await.map_err(|e| failed(&url, &e))?;
         if answer.status().is_redirection() {
             let to = answer.headers().get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("nowhere");
             return Err(HttpError::Garbage(format!(
@@ -138,6 +148,12 @@ impl AcmeHttp {
         *response.body_mut() = collected.into();
         check_problem(&url, &response)?;
         Ok(response)
+    }
+
+    /// A CA's own addresses are HTTPS (RFC 8555 §6.1), except those of one whose directory is on this machine.
+    fn is_allowed(&self, uri: &http::Uri) -> bool {
+        uri.scheme_str() == Some("https")
+            || (uri.scheme_str() == self.directory.scheme_str() && uri.host() == self.directory.host())
     }
 
     fn repeat(&self, status: StatusCode) -> bool {
@@ -176,6 +192,12 @@ fn check_problem(url: &str, response: &Response<Bytes>) -> Result<(), HttpError>
 fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
     let value = answer.headers().get(http::header::RETRY_AFTER)?.to_str().ok()?;
     value.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn failed(url: &str, error: &reqwest::Error) -> HttpError {
+    let text = explain(url, error);
+    // A wrong certificate is as wrong a second later.
+    if text.contains("invalid peer certificate") { HttpError::Untrusted(text) } else { HttpError::Unreachable(text) }
 }
 
 /// The error with its causes, without query strings: reqwest's own text stops at "error sending request".

@@ -108,7 +108,8 @@ impl ApiError {
     /// Why `/ready` says no: always 503, with the reason in short, because everybody may ask.
     pub(super) fn unready(error: &StoreError) -> Self {
         let text = match error {
-            StoreError::Unavailable { .. } | StoreError::Conflict { .. } => "the store is not available",
+            StoreError::Unavailable { reason, .. } => away(reason),
+            StoreError::Conflict { .. } => "the store is not available",
             StoreError::Denied { .. } => "the store refuses this server; its log says why",
             StoreError::Corrupt { .. } => "what is stored cannot be read; this server's log says why",
         };
@@ -137,13 +138,18 @@ impl ApiError {
             Code::ChangedMeanwhile => {
                 ("somebody else changed it at the same time; look again".to_owned(), Some(chain(error)))
             }
-            Code::StoreUnavailable => ("the store is not available".to_owned(), Some(chain(error))),
+            Code::StoreUnavailable => (away(&chain(error)).to_owned(), Some(chain(error))),
             _ => (chain(error), None),
         };
         let mut told = Self::new(code, text);
         told.0.log = log;
         told
     }
+}
+
+/// That the store is away, without the addresses and paths in what is known of it.
+fn away(reason: &str) -> &'static str {
+    if reason.contains("is sealed") { "the store is sealed" } else { "the store is not available" }
 }
 
 const INTERNAL: &str = "internal error; the server's log says more under the request's id";

@@ -23,5 +23,8 @@ const FORMAT: &str = "text/plain; version=0.0.4";
     ))
 )]
 pub(super) async fn metrics(State(state): State<ApiState>) -> ([(HeaderName, &'static str); 1], String) {
+    let (certificates, tokens) = state.certificates.counts();
+    state.metrics.records("certificate", certificates);
+    state.metrics.records("token", tokens);
     ([(CONTENT_TYPE, FORMAT)], state.metrics.render())
 }

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::config::{Config, Environment, Flags, PluginSource};
+use super::plugins;
+use crate::config::{Config, Environment, Flags};
 
 /// Prints what is wrong on standard error and the verdict on standard output.
 #[must_use]
@@ -23,10 +24,8 @@ pub fn run(flags: &Flags) -> ExitCode {
             for warning in &loaded.warnings {
                 eprintln!("warning: {}: {warning}", flags.config_path.display());
             }
-            for plugin in &loaded.config.common.plugins {
-                if let PluginSource::Broken { problem, .. } = &plugin.source {
-                    eprintln!("warning: plugin {} will not be loaded: {problem}", plugin.name);
-                }
+            for doubt in plugins::doubts(&loaded.config).into_iter().chain(plugins::wrong_files(&loaded.config)) {
+                eprintln!("warning: {}: {doubt}", flags.config_path.display());
             }
         }
         Err(error) => mistakes.push(crate::certificates::chain(&error)),

@@ -1,10 +1,11 @@
 //! `plugin list|inspect|checksum`: what there is to know about components, for operators and authors.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use acme_manager_plugin_runtime::{Description, Engine, EngineSettings, Inspection, PluginDigest, read_component};
 
-use super::plugins;
+use super::plugins::{self, Loader, Plan};
 use crate::certificates::chain;
 use crate::config::{Config, Environment, Flags, PluginCommand};
 
@@ -24,20 +25,24 @@ pub async fn run(command: PluginCommand, flags: &Flags) -> anyhow::Result<()> {
 }
 
 async fn list(flags: &Flags) -> anyhow::Result<()> {
-    let environment = Environment::load(&flags.env_config_path)?;
+    let environment = Arc::new(Environment::load(&flags.env_config_path)?);
     let loaded = Config::load(&flags.config_path)?;
-    let engine = plugins::engine(&loaded.config)?;
+    let loader = Loader::new(&loaded.config, flags.allow_unverified_plugins, None)?;
     println!("{:<20} {:<10} {:<64} ORIGIN", "NAME", "VERSION", "SHA-256");
-    let all = plugins::load_all(&engine, &loaded.config, &environment, flags.allow_unverified_plugins, None).await;
-    for plugin in all {
-        match &plugin.plugin {
+    let mut unusable = 0;
+    for (plan, plugin) in plugins::load_all(&loader, Plan::all(&loaded.config, &environment)).await {
+        match plugin {
             Ok(loaded) => {
                 let version = &loaded.description().version;
-                println!("{:<20} {version:<10} {} {}", plugin.name.as_str(), loaded.digest(), plugin.origin);
+                println!("{:<20} {version:<10} {} {}", plan.name.as_str(), loaded.digest(), plan.origin());
             }
-            Err(reason) => println!("{:<20} not usable: {reason} ({})", plugin.name.as_str(), plugin.origin),
+            Err(reason) => {
+                unusable += 1;
+                println!("{:<20} not usable: {reason} ({})", plan.name.as_str(), plan.origin());
+            }
         }
     }
+    anyhow::ensure!(unusable == 0, "{unusable} of the plugins cannot be used");
     Ok(())
 }
 

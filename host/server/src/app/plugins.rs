@@ -1,26 +1,27 @@
-//! Loads the bundled plugins and those of the config, each with its own environment, grants and limits.
+//! The bundled plugins and those of the config, each with its own environment, grants and limits.
 //!
 //! A plugin that cannot be loaded does not keep the server from starting: requests that name it learn why.
 
+mod load;
+mod set;
+
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use acme_manager_plugin_runtime::{
-    CallReport, Description, Engine, EngineSettings, Grants, HostGrant, Limits, Observer, Origin, Plugin, PluginDigest,
-    PluginSettings, read_component,
+    CallReport, Engine, EngineSettings, LoadError, Observer, Origin, Plugin, PluginDigest, read_component,
 };
 use anyhow::Context;
 use futures::future::join_all;
-use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 use crate::certificates::chain;
-use crate::challenges::providers::{ProviderEntry, UsableProvider};
-use crate::config::{self, Config, Environment, PluginSource};
+use crate::challenges::providers::UsableProvider;
+use crate::config::{self, Config, DefaultChallenge, Environment, PluginSource};
 use crate::names::ProviderName;
 use crate::telemetry::Metrics;
+use bundled::BUNDLED;
+pub use set::PluginSet;
 
 /// The components that are part of this binary: name, bytes, digest.
 #[expect(unreachable_pub, reason = "the build script writes it for any place")]
@@ -28,235 +29,178 @@ mod bundled {
     include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 }
 
-/// A plugin as the operator sees it: for the list.
-pub struct Loaded {
+/// What all plugins of this process share.
+#[derive(Clone)]
+pub struct Loader {
+    engine: Engine,
+    observer: Option<Observer>,
+    allow_unverified: bool,
+}
+
+/// Everything that one plugin is made from. Nothing is read before [`Plan::load`].
+#[derive(Clone)]
+pub struct Plan {
     /// The name under which requests refer to it.
     pub name: ProviderName,
-    /// `bundled` or the path.
-    pub origin: String,
-    /// The plugin, or why there is none.
-    pub plugin: Result<Plugin, String>,
-    /// Calls a second, if limited.
-    calls_per_second: Option<NonZeroU32>,
+    component: Component,
+    entry: Option<config::Plugin>,
+    environment: Arc<Environment>,
 }
 
-/// The engine that all plugins of this process share.
-///
-/// # Errors
-/// When wasmtime cannot be set up on this machine.
-pub fn engine(config: &Config) -> anyhow::Result<Engine> {
-    Engine::new(EngineSettings { compile_cache: cache_folder(config), ..EngineSettings::default() })
-        .context("cannot start the plugin engine")
+#[derive(Clone, Copy)]
+enum Component {
+    Bundled { bytes: &'static [u8], digest: PluginDigest },
+    OfEntry,
 }
 
-/// Loads everything for the solver.
-///
-/// # Errors
-/// When the engine cannot be started; a plugin that cannot be loaded is an entry that says so.
-pub(super) async fn load(
-    config: &Config,
-    environment: &Environment,
-    allow_unverified: bool,
-    metrics: &Metrics,
-) -> anyhow::Result<BTreeMap<ProviderName, ProviderEntry>> {
-    let engine = engine(config)?;
-    let mut entries = BTreeMap::new();
-    for loaded in load_all(&engine, config, environment, allow_unverified, Some(metrics)).await {
-        let entry = match loaded.plugin {
+impl Loader {
+    /// A loader whose plugins report their calls to `metrics`.
+    ///
+    /// # Errors
+    /// When wasmtime cannot be set up on this machine.
+    pub fn new(config: &Config, allow_unverified: bool, metrics: Option<&Metrics>) -> anyhow::Result<Self> {
+        let settings = EngineSettings { compile_cache: cache_folder(config), ..EngineSettings::default() };
+        let engine = Engine::new(settings).context("cannot start the plugin engine")?;
+        Ok(Self { engine, observer: metrics.map(observer), allow_unverified })
+    }
+}
+
+impl Plan {
+    /// All bundled and configured plugins, in the order of their names. An entry with a path replaces the bundled
+    /// plugin of that name.
+    #[must_use]
+    pub fn all(config: &Config, environment: &Arc<Environment>) -> Vec<Self> {
+        let plan = |name: ProviderName, component, entry: Option<&config::Plugin>| Self {
+            name,
+            component,
+            entry: entry.cloned(),
+            environment: environment.clone(),
+        };
+        let mut plans = BTreeMap::new();
+        for (name, bytes, digest) in BUNDLED {
+            let name: ProviderName = name.parse().expect("bundled plugins have valid names");
+            let component = Component::Bundled { bytes, digest: PluginDigest::from(*digest) };
+            plans.insert(name.clone(), plan(name, component, None));
+        }
+        for entry in &config.common.plugins {
+            let bundled = plans.get(&entry.name).map(|plan| plan.component);
+            let component = match (&entry.source, bundled) {
+                (PluginSource::Bundled, Some(component)) => component,
+                _ => Component::OfEntry,
+            };
+            plans.insert(entry.name.clone(), plan(entry.name.clone(), component, Some(entry)));
+        }
+        plans.into_values().collect()
+    }
+
+    /// Where the component comes from, for people: `bundled` or a path.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match self.entry.as_ref().map(|entry| &entry.source) {
+            None | Some(PluginSource::Bundled) => "bundled".to_owned(),
+            Some(
+                PluginSource::File { path, .. } | PluginSource::Unverified { path } | PluginSource::Broken { path, .. },
+            ) => path.display().to_string(),
+        }
+    }
+
+    /// Whether the config speaks of it.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.entry.is_some()
+    }
+
+    /// Reads, checks, compiles and introduces the plugin.
+    ///
+    /// # Errors
+    /// Why it cannot be used, in words for the operator.
+    pub async fn load(&self, loader: &Loader) -> Result<Plugin, String> {
+        let observer = loader.observer.clone();
+        match (self.component, &self.entry) {
+            (Component::Bundled { bytes, digest }, entry) => {
+                let origin = Origin::Bundled { bytes, digest };
+                let (name, environment) = (self.name.as_str(), &self.environment);
+                load::bundled(&loader.engine, name, origin, entry.as_ref(), environment, observer).await
+            }
+            (Component::OfEntry, Some(entry)) => {
+                load::foreign(&loader.engine, entry, loader.allow_unverified, observer).await
+            }
+            (Component::OfEntry, None) => unreachable!("only an entry names a component that is not bundled"),
+        }
+    }
+
+    /// Loads it for the solver and says so in the log.
+    async fn load_provider(&self, loader: &Loader) -> Result<UsableProvider, String> {
+        let (name, origin) = (self.name.as_str(), self.origin());
+        match self.load(loader).await {
             Ok(plugin) => {
-                tracing::info!(plugin = %loaded.name, origin = loaded.origin, digest = %plugin.digest(), "plugin loaded");
-                let description = Arc::new(plugin.description().clone());
-                let calls_per_second = loaded.calls_per_second;
-                ProviderEntry::Usable(UsableProvider { provider: Arc::new(plugin), description, calls_per_second })
+                tracing::info!(plugin = name, origin, digest = %plugin.digest(), "plugin loaded");
+                let calls_per_second = self.entry.as_ref().and_then(|entry| entry.dns_rate_limit);
+                Ok(UsableProvider::from_plugin(plugin, calls_per_second.and_then(std::num::NonZeroU32::new)))
             }
             Err(reason) => {
-                tracing::error!(plugin = %loaded.name, origin = loaded.origin, reason, "the plugin cannot be used");
-                ProviderEntry::Unusable { reason }
+                tracing::error!(plugin = name, origin, reason, "the plugin cannot be used");
+                Err(reason)
+            }
+        }
+    }
+}
+
+/// Names in the config that lead to no plugin. The server runs all the same: only requests that need them fail.
+#[must_use]
+pub fn doubts(config: &Config) -> Vec<String> {
+    let bundled: Vec<&str> = BUNDLED.iter().map(|(name, _, _)| *name).collect();
+    let configured = |name: &str| config.common.plugins.iter().any(|entry| entry.name.as_str() == name);
+    let mut doubts = Vec::new();
+    for entry in &config.common.plugins {
+        let name = entry.name.as_str();
+        if entry.source == PluginSource::Bundled && !bundled.contains(&name) {
+            doubts.push(format!("common.plugins ({name}): {}", load::no_such_bundled_plugin()));
+        }
+    }
+    for (issuer, settings) in &config.issuers {
+        if let Some(DefaultChallenge::Dns(name)) = &settings.challenge
+            && !bundled.contains(&name.as_str())
+            && !configured(name.as_str())
+        {
+            doubts.push(format!(
+                "issuer.{issuer}.dns_challenge: there is no plugin {name}; bundled are {}, others stand in common.plugins",
+                bundled.join(", ")
+            ));
+        }
+    }
+    doubts
+}
+
+/// Files of plugins that are not what the config says. Reads all of them.
+#[must_use]
+pub fn wrong_files(config: &Config) -> Vec<String> {
+    let wrong = |entry: &config::Plugin| {
+        let PluginSource::File { path, checksum } = &entry.source else { return None };
+        let problem = match read_component(path) {
+            // A missing file is among the config's own warnings.
+            Err(LoadError::Missing { .. }) => return None,
+            Err(error) => chain(&error),
+            Ok(bytes) => {
+                let digest = PluginDigest::of(&bytes);
+                if *digest.as_bytes() == checksum.0 {
+                    return None;
+                }
+                format!("{} has the checksum {digest}, not the one in the config", path.display())
             }
         };
-        entries.insert(loaded.name, entry);
-    }
-    Ok(entries)
-}
-
-/// Loads all bundled and configured plugins side by side, in the order of their names.
-pub async fn load_all(
-    engine: &Engine,
-    config: &Config,
-    environment: &Environment,
-    allow_unverified: bool,
-    metrics: Option<&Metrics>,
-) -> Vec<Loaded> {
-    let observer = metrics.map(observer);
-    let entries: BTreeMap<&str, &config::Plugin> =
-        config.common.plugins.iter().map(|plugin| (plugin.name.as_str(), plugin)).collect();
-    let of_binary = bundled::BUNDLED.iter().map(|(name, bytes, digest)| {
-        // An entry with a path replaces the bundled plugin of that name.
-        let entry = entries.get(name).copied();
-        let replaced = entry.is_some_and(|entry| entry.source != PluginSource::Bundled);
-        let digest = PluginDigest::from(*digest);
-        let observer = observer.clone();
-        async move {
-            if replaced {
-                return None;
-            }
-            let origin = Origin::Bundled { bytes, digest };
-            let plugin = bundled_plugin(engine, name, origin, entry, environment, observer).await;
-            Some(Loaded {
-                name: name.parse().expect("bundled plugins have valid names"),
-                origin: "bundled".to_owned(),
-                plugin,
-                calls_per_second: entry.and_then(rate),
-            })
-        }
-    });
-    let of_config = config.common.plugins.iter().filter(|entry| !is_bundled(entry)).map(|entry| {
-        let observer = observer.clone();
-        async move {
-            Loaded {
-                name: entry.name.clone(),
-                origin: path(entry).map_or_else(|| "bundled".to_owned(), |path| path.display().to_string()),
-                plugin: foreign_plugin(engine, entry, allow_unverified, observer).await,
-                calls_per_second: rate(entry),
-            }
-        }
-    });
-    let (bundled, foreign) = tokio::join!(join_all(of_binary), join_all(of_config));
-    let mut all: Vec<Loaded> = bundled.into_iter().flatten().chain(foreign).collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    all
-}
-
-/// A bundled plugin gets what its description names and nothing else of the environment.
-async fn bundled_plugin(
-    engine: &Engine,
-    name: &str,
-    origin: Origin,
-    entry: Option<&config::Plugin>,
-    environment: &Environment,
-    observer: Option<Observer>,
-) -> Result<Plugin, String> {
-    let bare = engine.load(PluginSettings::new(name, origin.clone())).await.map_err(|e| chain(&e))?;
-    let description = bare.description().clone();
-    let mut settings = PluginSettings::new(name, origin);
-    settings.environment = declared_environment(&description, environment)?;
-    if let Some(entry) = entry {
-        settings.environment.extend(entry.env.clone());
-        settings.limits = limits(entry);
-    }
-    settings.grants = grants(&description.hosts, entry)?;
-    settings.grants.hosts.extend(endpoints(&description, &settings.environment)?);
-    settings.observer = observer;
-    bare.equip(settings).await.map_err(|e| chain(&e))
-}
-
-/// A foreign plugin gets exactly what its entry says.
-async fn foreign_plugin(
-    engine: &Engine,
-    entry: &config::Plugin,
-    allow_unverified: bool,
-    observer: Option<Observer>,
-) -> Result<Plugin, String> {
-    let origin = match &entry.source {
-        PluginSource::Bundled => {
-            let names: Vec<&str> = bundled::BUNDLED.iter().map(|(name, _, _)| *name).collect();
-            return Err(format!(
-                "it has no `path`, and no bundled plugin has that name (bundled: {})",
-                names.join(", ")
-            ));
-        }
-        PluginSource::Broken { problem, .. } => return Err(problem.clone()),
-        PluginSource::File { path, checksum } => {
-            Origin::File { path: path.clone(), checksum: PluginDigest::from(checksum.0) }
-        }
-        PluginSource::Unverified { path } if allow_unverified => {
-            let file = path.clone();
-            let read = tokio::task::spawn_blocking(move || read_component(&file).map(|bytes| PluginDigest::of(&bytes)));
-            let read = read.await.map_err(|_| format!("{} cannot be read: the server is ending", path.display()))?;
-            let checksum = read.map_err(|e| chain(&e))?;
-            tracing::warn!(plugin = %entry.name, path = %path.display(), %checksum, "loading a plugin without a checksum");
-            Origin::File { path: path.clone(), checksum }
-        }
-        PluginSource::Unverified { path } => {
-            return Err(format!(
-                "it has no `checksum`: add the output of `acme-manager-server plugin checksum {}`",
-                path.display()
-            ));
-        }
+        Some(format!("common.plugins ({}): {problem}", entry.name))
     };
-    let mut settings = PluginSettings::new(entry.name.as_str(), origin);
-    settings.environment.clone_from(&entry.env);
-    settings.limits = limits(entry);
-    settings.grants = grants(&[], Some(entry))?;
-    settings.observer = observer;
-    engine.load(settings).await.map_err(|e| chain(&e))
+    config.common.plugins.iter().filter_map(wrong).collect()
 }
 
-/// The values of the declared keys, taken from the first name that is set.
-fn declared_environment(
-    description: &Description,
-    environment: &Environment,
-) -> Result<BTreeMap<String, SecretString>, String> {
-    let mut values = BTreeMap::new();
-    for key in &description.environment {
-        for name in std::iter::once(&key.name).chain(&key.aliases) {
-            if let Some(value) = environment.resolve(name).map_err(|problem| problem.to_string())? {
-                values.insert(key.name.clone(), value.clone());
-                break;
-            }
-        }
-    }
-    Ok(values)
-}
-
-fn grants(declared: &[String], entry: Option<&config::Plugin>) -> Result<Grants, String> {
-    let mut grants = Grants::default();
-    let allowed = entry.map(|entry| entry.allowed_hosts.as_slice()).unwrap_or_default();
-    for host in declared.iter().chain(allowed) {
-        grants.hosts.push(host.parse::<HostGrant>().map_err(|e| format!("allowed_hosts: {e}"))?);
-    }
-    grants.cidrs = entry.map(|entry| entry.allowed_cidrs.clone()).unwrap_or_default();
-    Ok(grants)
-}
-
-/// Setting an endpoint key is granting that origin.
-fn endpoints(description: &Description, values: &BTreeMap<String, SecretString>) -> Result<Vec<HostGrant>, String> {
-    let mut grants = Vec::new();
-    for key in description.environment.iter().filter(|key| key.endpoint) {
-        let Some(value) = values.get(&key.name) else { continue };
-        let wrong = || format!("{} is not an address of the form https://host[:port][/path]", key.name);
-        let url = Url::parse(value.expose_secret()).map_err(|_| wrong())?;
-        grants.push(HostGrant::origin(&url).ok_or_else(wrong)?);
-    }
-    Ok(grants)
-}
-
-fn limits(entry: &config::Plugin) -> Limits {
-    let mut limits = Limits::default();
-    limits.timeout = entry.timeout;
-    limits.memory_bytes = usize::try_from(entry.memory_mb).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-    limits.fuel = entry.fuel.unwrap_or(limits.fuel);
-    if let Some(calls) = entry.max_concurrency {
-        limits.max_concurrency = usize::try_from(calls).unwrap_or(usize::MAX);
-    }
-    limits
-}
-
-fn rate(entry: &config::Plugin) -> Option<NonZeroU32> {
-    entry.dns_rate_limit.and_then(NonZeroU32::new)
-}
-
-fn is_bundled(entry: &config::Plugin) -> bool {
-    entry.source == PluginSource::Bundled && bundled::BUNDLED.iter().any(|(name, _, _)| *name == entry.name.as_str())
-}
-
-fn path(entry: &config::Plugin) -> Option<&Path> {
-    match &entry.source {
-        PluginSource::Bundled => None,
-        PluginSource::File { path, .. } | PluginSource::Unverified { path } | PluginSource::Broken { path, .. } => {
-            Some(path)
-        }
-    }
+/// Loads all plugins side by side: for lists.
+pub async fn load_all(loader: &Loader, plans: Vec<Plan>) -> Vec<(Plan, Result<Plugin, String>)> {
+    join_all(plans.into_iter().map(|plan| async move {
+        let plugin = plan.load(loader).await;
+        (plan, plugin)
+    }))
+    .await
 }
 
 fn observer(metrics: &Metrics) -> Observer {

@@ -100,8 +100,30 @@ impl StoredIntent {
     /// # Errors
     /// When the path would not be one.
     pub(crate) fn new(store: Arc<dyn Store>, prefix: &str, intent: Intent) -> Result<Self, CertificateError> {
-        let path = SecretPath::new(prefix, &format!("{INTERNAL}/intents/{}", intent.id))?;
+        let path = path(prefix, &intent.id)?;
         Ok(Self { intent, store, path, version: None })
+    }
+
+    /// The stored intent for a certificate, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds something else there.
+    pub(crate) async fn find(
+        store: &Arc<dyn Store>,
+        prefix: &str,
+        id: &CertificateId,
+    ) -> Result<Option<Self>, CertificateError> {
+        let path = path(prefix, id)?;
+        let Some(found) = store.read(&path).await? else { return Ok(None) };
+        let intent = from_secret(&found.secret)
+            .map_err(|error| CertificateError::Internal(format!("the intent at {path} cannot be read: {error}")))?;
+        Ok(Some(Self { intent, store: store.clone(), path, version: Some(found.version) }))
+    }
+
+    /// Stands in for an older intent of the same certificate: what that placed is removed with this one.
+    pub(crate) fn replace(&mut self, old: Self) {
+        self.intent.placements.extend(old.intent.placements);
+        self.version = old.version;
     }
 
     /// Writes the current state, if nobody else wrote since it was read.
@@ -139,6 +161,10 @@ impl StoredIntent {
         }
         Ok(intents)
     }
+}
+
+fn path(prefix: &str, id: &CertificateId) -> Result<SecretPath, CertificateError> {
+    Ok(SecretPath::new(prefix, &format!("{INTERNAL}/intents/{id}"))?)
 }
 
 fn to_secret(intent: &Intent) -> Secret {

@@ -92,7 +92,7 @@ impl Certificates {
         let certificate = self.save(term, stored, &leaf, &chain).await?;
         if let Some(old) = &stored.intent.replaced {
             let old = (old.issuer.clone(), Leaf::parse(&old.cert, false)?);
-            self.revoke_replaced(&stored.intent.id, &old, &leaf).await;
+            self.revoke_replaced(stored, &old, &leaf).await;
         }
         Ok(certificate)
     }
@@ -152,7 +152,7 @@ impl Certificates {
             let domain: DomainName = challenge.name.parse()?;
             planned.push(self.solver.plan(provider, &domain, &challenge.dns_value).await?);
         }
-        for round in self.solver.rounds(planned)? {
+        for round in self.solver.rounds(planned).await? {
             let of_round: Vec<CaChallenge> =
                 open.iter().filter(|c| round.iter().any(|p| p.value == c.dns_value)).cloned().collect();
             self.prove_round(stored, order, round, &of_round).await?;
@@ -182,7 +182,8 @@ impl Certificates {
                     // the certificate must not stay busy with a removal that cannot succeed.
                     let unconfigured = matches!(error, ChallengeError::Refused { kind: ErrorKind::Config, .. });
                     if unconfigured && stored.intent.attempts == 1 {
-                        stored.intent.placements.retain(|known| known.handle.is_some());
+                        let tried = |known: &Placement| values.contains(&known.value) && known.handle.is_none();
+                        stored.intent.placements.retain(|known| !tried(known));
                     }
                     return Err(error.into());
                 }
@@ -294,14 +295,14 @@ impl Certificates {
     }
 
     /// Best effort, as in the existing system: the new certificate is stored and stays whatever the CA says.
-    async fn revoke_replaced(&self, id: &crate::names::CertificateId, old: &(IssuerName, Leaf), new: &Leaf) {
-        let (issuer, leaf) = old;
+    async fn revoke_replaced(&self, stored: &StoredIntent, old: &(IssuerName, Leaf), new: &Leaf) {
+        let (id, domain, (issuer, leaf)) = (&stored.intent.id, &stored.intent.params.domain, old);
         if leaf.serial == new.serial {
             return;
         }
         let revoked = self.revoke_leaf(issuer, leaf, true).await;
         let outcome = if revoked.is_ok() { Outcome::Success } else { Outcome::Error };
-        self.metrics.certificate(id, issuer.as_str(), "", Operation::Revoke, outcome);
+        self.metrics.certificate(id, issuer.as_str(), domain, Operation::Revoke, outcome);
         if let Err(error) = revoked {
             tracing::warn!(certificate = %id, serial = leaf.serial, error = %chain(&error), "the replaced certificate is not revoked");
         }
@@ -339,7 +340,6 @@ impl Certificates {
             // What was written before still says what to do; the next look at the intents finds it.
             tracing::warn!(certificate = %stored.intent.id, %error, "the intent's next attempt cannot be noted");
         }
-        self.nudge.notify_one();
     }
 
     fn count(&self, stored: &StoredIntent, success: bool) {

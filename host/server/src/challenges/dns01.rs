@@ -136,7 +136,7 @@ impl Solver {
         if let Some(address) = domain.ip() {
             return Err(ChallengeError::IpAddress { address });
         }
-        let description = self.providers.require(provider)?;
+        let description = self.providers.require(provider).await?;
         // RFC 8555 §8.4: the wildcard's challenge is that of its base domain.
         let fqdn = format!("_acme-challenge.{}", domain.base().to_ascii_lowercase());
         if fqdn.len() > MAX_NAME_LEN {
@@ -165,12 +165,12 @@ impl Solver {
     ///
     /// # Errors
     /// When a provider is no longer there.
-    pub fn rounds(&self, placements: Vec<Placement>) -> Result<Vec<Vec<Placement>>, ChallengeError> {
+    pub async fn rounds(&self, placements: Vec<Placement>) -> Result<Vec<Vec<Placement>>, ChallengeError> {
         let mut rounds: Vec<Vec<Placement>> = Vec::new();
         let mut seen: BTreeMap<(ProviderName, String), usize> = BTreeMap::new();
         for placement in placements {
             let mut round = 0;
-            if !self.providers.require(&placement.provider)?.multiple_values {
+            if !self.providers.require(&placement.provider).await?.multiple_values {
                 let times = seen.entry((placement.provider.clone(), placement.fqdn.clone())).or_default();
                 round = *times;
                 *times += 1;
@@ -195,7 +195,7 @@ impl Solver {
     /// # Errors
     /// When the provider cannot be used, refuses or breaks, retries included, or the turn does not come.
     pub async fn place(&self, placement: &mut Placement) -> Result<Option<NameGuard>, ChallengeError> {
-        let account = self.providers.account(&placement.provider)?;
+        let account = self.providers.account(&placement.provider).await?;
         let turn = self.turn(placement).await?;
         let record = placement.record();
         let provider = &account.usable.provider;
@@ -219,7 +219,7 @@ impl Solver {
     /// # Errors
     /// When the provider cannot be used, refuses or breaks, retries included, or the turn does not come.
     pub async fn remove(&self, placement: &Placement, turn: Option<NameGuard>) -> Result<(), ChallengeError> {
-        let account = self.providers.account(&placement.provider)?;
+        let account = self.providers.account(&placement.provider).await?;
         let _turn = match turn {
             Some(turn) if turn.fqdn() == placement.fqdn => turn,
             _ => self.turn(placement).await?,
@@ -232,7 +232,7 @@ impl Solver {
     }
 
     async fn turn(&self, placement: &Placement) -> Result<NameGuard, ChallengeError> {
-        let account = self.providers.account(&placement.provider)?;
+        let account = self.providers.account(&placement.provider).await?;
         account.turns.take(&placement.fqdn, TURN_PATIENCE).await.ok_or_else(|| ChallengeError::Busy {
             provider: placement.provider.clone(),
             fqdn: placement.fqdn.clone(),
@@ -242,10 +242,14 @@ impl Solver {
 
     fn caution(&self) -> Caution {
         match self.settings.propagation {
-            Propagation::Recursive | Propagation::Authoritative { also_recursive: true } => {
+            Propagation::Authoritative { also_recursive: true } => {
                 Caution::KeepFromResolvers { port: self.settings.authoritative_port }
             }
-            Propagation::Authoritative { .. } | Propagation::FixedWait(_) | Propagation::None => Caution::None,
+            // `Recursive` is for where the authoritative servers cannot be reached: they are left alone here as well.
+            Propagation::Authoritative { .. }
+            | Propagation::Recursive
+            | Propagation::FixedWait(_)
+            | Propagation::None => Caution::None,
         }
     }
 

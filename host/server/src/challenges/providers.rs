@@ -3,18 +3,18 @@
 //! The set is swapped as a whole when the config is read again. Turns and pace survive a swap, because the account
 //! behind a provider stays the same.
 
+mod entry;
 mod turns;
 
 use std::collections::{BTreeMap, HashMap};
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use acme_manager_plugin_runtime::{Description, Plugin};
+use acme_manager_plugin_runtime::Description;
 use arc_swap::ArcSwap;
 
 use super::ChallengeError;
-use super::provider::Provider;
 use crate::names::ProviderName;
+pub use entry::{ProviderEntry, UsableProvider};
 pub use turns::NameGuard;
 pub(super) use turns::Turns;
 
@@ -25,40 +25,8 @@ const SUGGESTION_LIKENESS: f64 = 0.6;
 /// All providers by name.
 #[derive(Default)]
 pub struct Providers {
-    current: ArcSwap<BTreeMap<ProviderName, ProviderEntry>>,
+    current: ArcSwap<BTreeMap<ProviderName, Arc<ProviderEntry>>>,
     turns: Mutex<HashMap<ProviderName, Arc<Turns>>>,
-}
-
-/// One configured or bundled provider.
-#[derive(Clone)]
-pub enum ProviderEntry {
-    /// It loaded and described itself.
-    Usable(UsableProvider),
-    /// It did not, but a request that names it must learn why.
-    Unusable {
-        /// What went wrong, for the operator.
-        reason: String,
-    },
-}
-
-/// A provider that loaded.
-#[derive(Clone)]
-pub struct UsableProvider {
-    /// The plugin.
-    pub provider: Arc<dyn Provider>,
-    /// What it says of itself.
-    pub description: Arc<Description>,
-    /// The most calls per second that the vendor's account allows (`dns_rate_limit`).
-    pub calls_per_second: Option<NonZeroU32>,
-}
-
-impl UsableProvider {
-    /// A loaded plugin, which introduced itself when it was loaded.
-    #[must_use]
-    pub fn from_plugin(plugin: Plugin, calls_per_second: Option<NonZeroU32>) -> Self {
-        let description = Arc::new(plugin.description().clone());
-        Self { provider: Arc::new(plugin), description, calls_per_second }
-    }
 }
 
 /// A provider in use, with its turns.
@@ -72,50 +40,45 @@ pub(super) struct Account {
 impl Providers {
     /// A set with these entries.
     #[must_use]
-    pub fn new(entries: BTreeMap<ProviderName, ProviderEntry>) -> Self {
+    pub fn new(entries: BTreeMap<ProviderName, Arc<ProviderEntry>>) -> Self {
         let providers = Self::default();
         providers.swap(entries);
         providers
     }
 
     /// Replaces all entries at once. Work that is under way finishes with the plugin it began with.
-    pub fn swap(&self, entries: BTreeMap<ProviderName, ProviderEntry>) {
+    pub fn swap(&self, entries: BTreeMap<ProviderName, Arc<ProviderEntry>>) {
         self.current.store(Arc::new(entries));
     }
 
     /// All entries by name.
     #[must_use]
-    pub fn list(&self) -> Arc<BTreeMap<ProviderName, ProviderEntry>> {
+    pub fn list(&self) -> Arc<BTreeMap<ProviderName, Arc<ProviderEntry>>> {
         self.current.load_full()
     }
 
-    /// Checks that requests may name the provider, without calling it.
+    /// Checks that requests may name the provider, loading it if that is still to be done.
     ///
     /// # Errors
     /// [`ChallengeError::UnknownProvider`] or [`ChallengeError::ProviderUnusable`].
-    pub fn require(&self, name: &ProviderName) -> Result<Arc<Description>, ChallengeError> {
-        self.account(name).map(|account| account.usable.description)
+    pub async fn require(&self, name: &ProviderName) -> Result<Arc<Description>, ChallengeError> {
+        self.account(name).await.map(|account| account.usable.description)
     }
 
-    pub(super) fn account(&self, name: &ProviderName) -> Result<Account, ChallengeError> {
-        let entries = self.current.load();
-        match entries.get(name) {
-            Some(ProviderEntry::Usable(usable)) => {
+    pub(super) async fn account(&self, name: &ProviderName) -> Result<Account, ChallengeError> {
+        let entries = self.current.load_full();
+        let Some(entry) = entries.get(name) else {
+            let available: Vec<ProviderName> = entries.keys().cloned().collect();
+            let nearest = nearest(name, &available);
+            return Err(ChallengeError::UnknownProvider { name: name.clone(), nearest, available });
+        };
+        match entry.get().await {
+            Ok(usable) => {
                 let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
                 let turns = Arc::clone(turns.entry(name.clone()).or_default());
-                Ok(Account { name: name.clone(), usable: usable.clone(), turns })
+                Ok(Account { name: name.clone(), usable, turns })
             }
-            Some(ProviderEntry::Unusable { reason }) => {
-                Err(ChallengeError::ProviderUnusable { name: name.clone(), reason: reason.clone() })
-            }
-            None => {
-                let available: Vec<ProviderName> = entries.keys().cloned().collect();
-                Err(ChallengeError::UnknownProvider {
-                    name: name.clone(),
-                    nearest: nearest(name, &available),
-                    available,
-                })
-            }
+            Err(reason) => Err(ChallengeError::ProviderUnusable { name: name.clone(), reason }),
         }
     }
 }

@@ -174,3 +174,52 @@ async fn wrong_fields_are_named() {
     assert!(matches!(fixture.tokens.replace(&admin, &no_id).await, Err(TokenError::Invalid { .. })));
     assert!(fixture.store.list("tokens").await.expect("a list").is_empty());
 }
+
+#[tokio::test]
+async fn a_deleted_token_stays_deleted_whatever_else_happens_to_it() {
+    let fixture = fixture().await;
+    let admin = fixture.tokens.admin(Some(KEY)).expect("the key");
+    for round in 0..20 {
+        let made = fixture.tokens.create(&admin, &params(&["read"])).await.expect("a token");
+        let id: TokenId = made.id.parse().expect("an id");
+        let change = TokenParams { id: made.id.clone(), username: format!("other{round}"), ..params(&["read"]) };
+        let replace = fixture.tokens.replace(&admin, &change);
+        // Every second round the other way around.
+        let (replaced, deleted) = if round % 2 == 0 {
+            tokio::join!(replace, fixture.tokens.delete(&admin, id))
+        } else {
+            let (deleted, replaced) = tokio::join!(fixture.tokens.delete(&admin, id), replace);
+            (replaced, deleted)
+        };
+        deleted.expect("it was there");
+        let credentials = [Some(made), replaced.ok()];
+        let restored = over(&fixture.store, &fixture.clock);
+        restored.restore().await.expect("the store is readable");
+        for credential in credentials.iter().flatten() {
+            for tokens in [&fixture.tokens, &restored] {
+                assert_eq!(tokens.authenticate(Some(&bearer(credential))).map(|_| ()), Err(Unauthorized));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_stored_versions_of_a_token_the_newer_one_counts() {
+    let fixture = fixture().await;
+    let admin = fixture.tokens.admin(Some(KEY)).expect("the key");
+    let first = fixture.tokens.create(&admin, &params(&["read"])).await.expect("a token");
+    let path = SecretPath::new("tokens", &format!("web/{}", first.id)).expect("a path");
+    let former = fixture.store.read(&path).await.expect("readable").expect("stored");
+    for name in ["a", "z"] {
+        fixture.clock.advance(Duration::from_secs(1));
+        let change = TokenParams { id: first.id.clone(), username: name.to_owned(), ..params(&["read"]) };
+        let second = fixture.tokens.replace(&admin, &change).await.expect("replaced");
+        // As after a crash before the former place was cleared.
+        fixture.store.write(&path, &former.secret, Expect::Absent).await.expect("written");
+        let restored = over(&fixture.store, &fixture.clock);
+        assert_eq!(restored.restore().await.expect("readable"), 1);
+        assert!(restored.authenticate(Some(&bearer(&second))).is_ok());
+        assert_eq!(restored.authenticate(Some(&bearer(&first))).map(|_| ()), Err(Unauthorized));
+        assert!(fixture.store.read(&path).await.expect("readable").is_none(), "the former version is gone");
+    }
+}

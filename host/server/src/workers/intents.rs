@@ -24,6 +24,7 @@ pub async fn run(certificates: Arc<Certificates>, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
+            () = certificates.nudged() => {}
             () = tokio::time::sleep(INTERVAL) => {}
         }
     }

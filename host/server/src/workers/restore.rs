@@ -20,7 +20,11 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     loop {
-        match attempt(&certificates, &tokens).await {
+        let outcome = tokio::select! {
+            () = stop.cancelled() => return,
+            outcome = attempt(&certificates, &tokens) => outcome,
+        };
+        match outcome {
             Ok((certificates, tokens)) => {
                 tracing::info!(certificates, tokens, "records read from the store");
                 // Nobody listening is as good as everybody told.

@@ -41,7 +41,11 @@ pub fn run_script<P: Provider>(json: &str) {
         .filter(|value| value.len() >= SHORTEST_SECRET)
         .collect();
     let check = |error: &Error| {
-        assert!(!secrets.iter().any(|secret| error.message().contains(*secret)), "a secret is in {:?}", error.message());
+        assert!(
+            !secrets.iter().any(|secret| error.message().contains(*secret)),
+            "a secret is in {:?}",
+            error.message()
+        );
         assert!(!error.message().is_empty(), "an error without a message");
     };
 
@@ -138,12 +142,7 @@ fn within(place: &str, run: impl FnOnce()) {
 }
 
 fn txt(record: &Record) -> TxtRecord {
-    TxtRecord {
-        zone: record.zone.clone(),
-        name: record.name.clone(),
-        value: record.value.clone(),
-        ttl: record.ttl,
-    }
+    TxtRecord { zone: record.zone.clone(), name: record.name.clone(), value: record.value.clone(), ttl: record.ttl }
 }
 
 fn kind(error: &Error) -> &'static str {

@@ -34,7 +34,7 @@ async fn a_challenge_is_answered_until_it_is_withdrawn() {
 async fn a_server_without_a_usable_store_is_not_ready_and_says_little() {
     type Replace = fn(Arc<dyn Store>) -> Arc<dyn Store>;
     let stores: [(Replace, &str); 3] = [
-        (|_| Arc::new(Failing::Unavailable), "the store is not available"),
+        (|_| Arc::new(Failing::Unavailable), "the store is sealed"),
         (|_| Arc::new(Failing::Denied), "the store refuses this server; its log says why"),
         (|_| Arc::new(Failing::Silent), "the store did not answer within 2 s"),
     ];

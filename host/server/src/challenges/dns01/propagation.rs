@@ -43,7 +43,7 @@ pub(super) async fn wait(
     }
     let mut watches = Vec::new();
     for ((provider, _), placements) in groups {
-        let account = providers.account(provider)?;
+        let account = providers.account(provider).await?;
         let pending = placements.into_iter().map(Pending::new).collect::<Result<_, _>>()?;
         watches.push(Watch { dns, settings, account, servers: Vec::new(), pending }.run());
     }

@@ -34,7 +34,7 @@ fn providers(fake: &Arc<Fake>) -> Arc<Providers> {
         description: Arc::new(fake.description()),
         calls_per_second: None,
     };
-    Arc::new(Providers::new(BTreeMap::from([(provider(), ProviderEntry::Usable(usable))])))
+    Arc::new(Providers::new(BTreeMap::from([(provider(), ProviderEntry::usable(usable))])))
 }
 
 fn solver(resolvers: &[SocketAddr], propagation: Propagation, fake: &Arc<Fake>) -> Solver {

@@ -13,14 +13,15 @@ fn a_slip_is_answered_with_the_name_that_was_meant() {
     assert_eq!(suggest("powerdns").as_deref(), None);
 }
 
-#[test]
-fn an_unknown_and_an_unusable_provider_say_what_to_do() {
+#[tokio::test]
+async fn an_unknown_and_an_unusable_provider_say_what_to_do() {
     let reason = "checksum differs".to_owned();
-    let entries = names(&["pdns"]).into_iter().map(|name| (name, ProviderEntry::Unusable { reason: reason.clone() }));
+    let entries = names(&["pdns"]).into_iter().map(|name| (name, ProviderEntry::unusable(reason.clone())));
     let providers = Providers::new(entries.collect());
-    let error = |name: &str| providers.require(&name.parse().expect("name")).expect_err("refused").to_string();
-    assert_eq!(error("pdns"), "the DNS provider pdns is not usable: checksum differs");
-    assert_eq!(error("pdsn"), "there is no DNS provider pdsn; did you mean pdns?; available: pdns");
+    let error =
+        async |name: &str| providers.require(&name.parse().expect("name")).await.expect_err("refused").to_string();
+    assert_eq!(error("pdns").await, "the DNS provider pdns is not usable: checksum differs");
+    assert_eq!(error("pdsn").await, "there is no DNS provider pdsn; did you mean pdns?; available: pdns");
     providers.swap(BTreeMap::new());
-    assert_eq!(error("pdns"), "there is no DNS provider pdns; none is configured");
+    assert_eq!(error("pdns").await, "there is no DNS provider pdns; none is configured");
 }

@@ -65,9 +65,9 @@ async fn rounds_never_hold_two_values_at_a_name_that_takes_one() {
         rounds.into_iter().map(|round| round.into_iter().map(|placement| placement.value).collect()).collect()
     };
     let single = Arc::new(Fake { multiple_values: false, ..Fake::default() });
-    assert_eq!(values(offline(&single).rounds(placements()).expect("known")), [vec!["2", "1"], vec!["3"]]);
+    assert_eq!(values(offline(&single).rounds(placements()).await.expect("known")), [vec!["2", "1"], vec!["3"]]);
     let many = Arc::new(Fake::default());
-    assert_eq!(values(offline(&many).rounds(placements()).expect("known")), [vec!["2", "1", "3"]]);
+    assert_eq!(values(offline(&many).rounds(placements()).await.expect("known")), [vec!["2", "1", "3"]]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +155,7 @@ async fn the_rate_of_the_account_is_kept_also_across_a_reload() {
         description: Arc::new(fake.description()),
         calls_per_second: std::num::NonZeroU32::new(2),
     };
-    let entries = BTreeMap::from([(provider(), ProviderEntry::Usable(limited))]);
+    let entries = BTreeMap::from([(provider(), ProviderEntry::usable(limited))]);
     solver.providers().swap(entries.clone());
     for value in ["1", "2", "3"] {
         solver.place(&mut placement(FQDN, value)).await.expect("placed");

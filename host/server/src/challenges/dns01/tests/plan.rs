@@ -144,7 +144,7 @@ async fn resolvers_that_will_be_asked_for_the_value_are_not_asked_for_its_name_b
     let settings = Dns01Settings {
         resolvers: vec![resolver_server.address],
         query_timeout: Duration::from_millis(700),
-        propagation: Propagation::Recursive,
+        propagation: Propagation::Authoritative { also_recursive: true },
         authoritative_port: server.address.port(),
         ..Dns01Settings::default()
     };

@@ -1,0 +1,129 @@
+//! From an entry of the config to a loaded plugin: its component, environment, grants and limits.
+
+use std::collections::BTreeMap;
+
+use acme_manager_plugin_runtime::{
+    Description, Engine, Grants, HostGrant, Limits, Observer, Origin, Plugin, PluginDigest, PluginSettings,
+    read_component,
+};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::BUNDLED;
+use crate::certificates::chain;
+use crate::config::{self, Environment, PluginSource};
+
+/// A bundled plugin gets what its description names and nothing else of the environment.
+pub(super) async fn bundled(
+    engine: &Engine,
+    name: &str,
+    origin: Origin,
+    entry: Option<&config::Plugin>,
+    environment: &Environment,
+    observer: Option<Observer>,
+) -> Result<Plugin, String> {
+    let bare = engine.load(PluginSettings::new(name, origin.clone())).await.map_err(|e| chain(&e))?;
+    let description = bare.description().clone();
+    let mut settings = PluginSettings::new(name, origin);
+    settings.environment = declared_environment(&description, environment)?;
+    if let Some(entry) = entry {
+        settings.environment.extend(entry.env.clone());
+        settings.limits = limits(entry);
+    }
+    settings.grants = grants(&description.hosts, entry)?;
+    settings.grants.hosts.extend(endpoints(&description, &settings.environment)?);
+    settings.observer = observer;
+    bare.equip(settings).await.map_err(|e| chain(&e))
+}
+
+/// A foreign plugin gets exactly what its entry says.
+pub(super) async fn foreign(
+    engine: &Engine,
+    entry: &config::Plugin,
+    allow_unverified: bool,
+    observer: Option<Observer>,
+) -> Result<Plugin, String> {
+    let origin = match &entry.source {
+        PluginSource::Bundled => return Err(no_such_bundled_plugin()),
+        PluginSource::Broken { problem, .. } => return Err(problem.clone()),
+        PluginSource::File { path, checksum } => {
+            Origin::File { path: path.clone(), checksum: PluginDigest::from(checksum.0) }
+        }
+        PluginSource::Unverified { path } if allow_unverified => {
+            let file = path.clone();
+            let read = tokio::task::spawn_blocking(move || read_component(&file).map(|bytes| PluginDigest::of(&bytes)));
+            let read = read.await.map_err(|_| format!("{} cannot be read: the server is ending", path.display()))?;
+            let checksum = read.map_err(|e| chain(&e))?;
+            tracing::warn!(plugin = %entry.name, path = %path.display(), %checksum, "loading a plugin without a checksum");
+            Origin::File { path: path.clone(), checksum }
+        }
+        PluginSource::Unverified { path } => {
+            return Err(format!(
+                "it has no `checksum`: add the output of `acme-manager-server plugin checksum {}`",
+                path.display()
+            ));
+        }
+    };
+    let mut settings = PluginSettings::new(entry.name.as_str(), origin);
+    settings.environment.clone_from(&entry.env);
+    settings.limits = limits(entry);
+    settings.grants = grants(&[], Some(entry))?;
+    settings.observer = observer;
+    engine.load(settings).await.map_err(|e| chain(&e))
+}
+
+/// The values of the declared keys, taken from the first name that is set.
+fn declared_environment(
+    description: &Description,
+    environment: &Environment,
+) -> Result<BTreeMap<String, SecretString>, String> {
+    let mut values = BTreeMap::new();
+    for key in &description.environment {
+        for name in std::iter::once(&key.name).chain(&key.aliases) {
+            if let Some(value) = environment.resolve(name).map_err(|problem| problem.to_string())? {
+                values.insert(key.name.clone(), value.clone());
+                break;
+            }
+        }
+    }
+    Ok(values)
+}
+
+fn grants(declared: &[String], entry: Option<&config::Plugin>) -> Result<Grants, String> {
+    let mut grants = Grants::default();
+    let allowed = entry.map(|entry| entry.allowed_hosts.as_slice()).unwrap_or_default();
+    for host in declared.iter().chain(allowed) {
+        grants.hosts.push(host.parse::<HostGrant>().map_err(|e| format!("allowed_hosts: {e}"))?);
+    }
+    grants.cidrs = entry.map(|entry| entry.allowed_cidrs.clone()).unwrap_or_default();
+    Ok(grants)
+}
+
+/// Setting an endpoint key is granting that origin.
+fn endpoints(description: &Description, values: &BTreeMap<String, SecretString>) -> Result<Vec<HostGrant>, String> {
+    let mut grants = Vec::new();
+    for key in description.environment.iter().filter(|key| key.endpoint) {
+        let Some(value) = values.get(&key.name) else { continue };
+        let wrong = || format!("{} is not an address of the form https://host[:port][/path]", key.name);
+        let url = Url::parse(value.expose_secret()).map_err(|_| wrong())?;
+        grants.push(HostGrant::origin(&url).ok_or_else(wrong)?);
+    }
+    Ok(grants)
+}
+
+fn limits(entry: &config::Plugin) -> Limits {
+    let mut limits = Limits::default();
+    limits.timeout = entry.timeout;
+    limits.memory_bytes = usize::try_from(entry.memory_mb).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    limits.fuel = entry.fuel.unwrap_or(limits.fuel);
+    if let Some(calls) = entry.max_concurrency {
+        limits.max_concurrency = usize::try_from(calls).unwrap_or(usize::MAX);
+    }
+    limits
+}
+
+/// Why an entry without `path` is no plugin.
+pub(super) fn no_such_bundled_plugin() -> String {
+    let names: Vec<&str> = BUNDLED.iter().map(|(name, _, _)| *name).collect();
+    format!("it has no `path`, and no bundled plugin has that name (bundled: {})", names.join(", "))
+}

@@ -1,0 +1,141 @@
+//! The plugins that requests can name, and their replacement while the server runs.
+//!
+//! A plugin whose settings did not change is kept as it is. One that changed is loaded before it takes the place of
+//! the old one; if it cannot be loaded the old one stays. Calls that are under way finish with what they began with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::join_all;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
+use super::{Component, Loader, Plan};
+use crate::challenges::providers::{ProviderEntry, Providers};
+use crate::config::{Config, DefaultChallenge, Environment};
+use crate::names::ProviderName;
+
+/// What the running plugins were made from.
+pub struct PluginSet {
+    loader: Loader,
+    current: BTreeMap<ProviderName, Member>,
+}
+
+#[derive(Clone)]
+struct Member {
+    /// Of all settings, values of secrets included, so that a change is noticed and nothing kept in clear.
+    fingerprint: [u8; 32],
+    entry: Arc<ProviderEntry>,
+}
+
+/// What a new config did to the plugins.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Loaded anew.
+    pub replaced: BTreeSet<ProviderName>,
+    /// No longer there.
+    pub removed: BTreeSet<ProviderName>,
+    /// Could not be loaded: the old one stays if there was one.
+    pub refused: BTreeSet<ProviderName>,
+}
+
+impl PluginSet {
+    /// Nothing yet; [`PluginSet::start`] fills it.
+    #[must_use]
+    pub fn new(loader: Loader) -> Self {
+        Self { loader, current: BTreeMap::new() }
+    }
+
+    /// The plugins of the first config. None of them is loaded yet, but loading those that the config speaks of
+    /// begins in the background.
+    pub fn start(&mut self, config: &Config, environment: &Arc<Environment>) -> Providers {
+        for plan in Plan::all(config, environment) {
+            let member = self.member(&plan);
+            if is_wanted(&plan, config) {
+                let entry = member.entry.clone();
+                tokio::spawn(async move { entry.get().await.map(drop) });
+            }
+            self.current.insert(plan.name, member);
+        }
+        Providers::new(self.entries())
+    }
+
+    /// Brings the plugins to what `config` says and `providers` to the plugins.
+    pub async fn change(&mut self, config: &Config, environment: &Arc<Environment>, providers: &Providers) -> Changes {
+        let mut changes = Changes::default();
+        let mut next = BTreeMap::new();
+        let mut changed = Vec::new();
+        for plan in Plan::all(config, environment) {
+            let member = self.member(&plan);
+            match self.current.get(&plan.name) {
+                Some(old) if old.fingerprint == member.fingerprint => drop(next.insert(plan.name, old.clone())),
+                old => changed.push((plan, member, old.cloned())),
+            }
+        }
+        let tried = changed.into_iter().map(|(plan, member, old)| async move {
+            // What nobody used so far is left for its first use.
+            let in_use = old.as_ref().is_some_and(|old| matches!(old.entry.peek(), Some(Ok(_))));
+            let good = !(in_use || is_wanted(&plan, config)) || member.entry.get().await.is_ok();
+            (plan, member, old.filter(|_| in_use), good)
+        });
+        for (plan, member, old, good) in join_all(tried).await {
+            let kept = match (good, old) {
+                (false, Some(old)) => {
+                    tracing::error!(plugin = %plan.name, "its new version cannot be used; the old one stays");
+                    old
+                }
+                _ => member,
+            };
+            let outcome = if good { &mut changes.replaced } else { &mut changes.refused };
+            outcome.insert(plan.name.clone());
+            next.insert(plan.name, kept);
+        }
+        changes.removed = self.current.keys().filter(|name| !next.contains_key(*name)).cloned().collect();
+        self.current = next;
+        providers.swap(self.entries());
+        changes
+    }
+
+    fn entries(&self) -> BTreeMap<ProviderName, Arc<ProviderEntry>> {
+        self.current.iter().map(|(name, member)| (name.clone(), member.entry.clone())).collect()
+    }
+
+    fn member(&self, plan: &Plan) -> Member {
+        let fingerprint = fingerprint(plan);
+        let (plan, loader) = (plan.clone(), self.loader.clone());
+        let entry = ProviderEntry::on_demand(move || {
+            let (plan, loader) = (plan.clone(), loader.clone());
+            Box::pin(async move { plan.load_provider(&loader).await })
+        });
+        Member { fingerprint, entry }
+    }
+}
+
+/// Whether the config has an entry for the plugin or an issuer uses it by default.
+fn is_wanted(plan: &Plan, config: &Config) -> bool {
+    let default = |challenge: &DefaultChallenge| matches!(challenge, DefaultChallenge::Dns(name) if *name == plan.name);
+    plan.is_configured() || config.issuers.values().any(|issuer| issuer.challenge.as_ref().is_some_and(default))
+}
+
+fn fingerprint(plan: &Plan) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    // Each part with its length, so that no two lists of parts look alike.
+    let mut part = |bytes: &[u8]| {
+        hash.update(bytes.len().to_be_bytes());
+        hash.update(bytes);
+    };
+    // `Debug` shows everything but the values of secrets, which follow.
+    part(format!("{:?}", plan.entry).as_bytes());
+    for (name, value) in plan.entry.iter().flat_map(|entry| &entry.env) {
+        part(name.as_bytes());
+        part(value.expose_secret().as_bytes());
+    }
+    // Only a bundled plugin takes anything from the environment; what, it says when it is loaded.
+    if matches!(plan.component, Component::Bundled { .. }) {
+        for name in plan.environment.names() {
+            part(name.as_bytes());
+            part(plan.environment.get(name).map(|value| value.expose_secret().as_bytes()).unwrap_or_default());
+        }
+    }
+    hash.finalize().into()
+}
