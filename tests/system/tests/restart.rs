@@ -246,6 +246,9 @@ async fn killed_when_a_replacing_certificate_is_stored() -> anyhow::Result<()> {
 #[tokio::test]
 async fn values_that_could_not_be_removed_do_not_hold_up_the_next_request() -> anyhow::Result<()> {
     let mut with = Plan::vault().propagation(SLOWED).start().await?;
+    let config = with.server.directory().join("config.yml");
+    let good = std::fs::read_to_string(&config)?;
+    let bad = "common:\n  plugins:\n    - name: pdns\n      env: { PDNS_API_KEY: not-the-key }\n";
     let mut request = with.begin(order(ZONE));
     let placed = || async {
         let handle = with.intent(ZONE).await?["placements"][0]["handle"].clone();
@@ -253,14 +256,29 @@ async fn values_that_could_not_be_removed_do_not_hold_up_the_next_request() -> a
         Ok(())
     };
     until(PATIENCE, placed).await?;
-    // Neither can the CA look the value up, nor can it be removed.
-    with.dns.process.signal("STOP")?;
-    let answer = request.join_next().await.context("one request")??;
-    ensure!(answer.is_err(), "a certificate without a name server");
-    with.dns.process.signal("CONT")?;
+    // From here on the value cannot be removed: the provider is refused.
+    reload(&mut with, &config, &good.replacen("common:\n", bad, 1), 1).await?;
+    request.join_next().await.context("one request")???;
     let parked = with.intent(ZONE).await?;
     ensure!(parked["phase"] == "cleanup", "nothing was left to remove: {parked}");
-    let made = with.create(&order(ZONE)).await?;
-    with.check(&made, &[ZONE], &made.key).await?;
+    ensure!(with.txt(ZONE).await?.len() == 1, "the value is gone");
+    // The next change of the certificate is not held up by that, and takes the removal over.
+    reload(&mut with, &config, &good, 2).await?;
+    let change = CertificateParams { san: "www.example.test".to_owned(), ..order(ZONE) };
+    let made = with.server.api().update_certificate(&with.bearer, &change).await?;
+    with.check(&made, &[ZONE, "www.example.test"], &made.key).await?;
     with.until_clean(ZONE).await
+}
+
+/// Replaces the config of the running server and waits until its plugin has changed for the `count`th time.
+async fn reload(with: &mut Installation, config: &std::path::Path, text: &str, count: usize) -> anyhow::Result<()> {
+    std::fs::write(config, text)?;
+    with.server.process.signal("HUP")?;
+    let with = &*with;
+    let changed = || async {
+        let lines = with.server.process.log().matches("changed by the config").count();
+        ensure!(lines >= count, "the config is not in force yet\n{}", with.server.process.log());
+        Ok(())
+    };
+    until(PATIENCE, changed).await
 }
