@@ -75,6 +75,13 @@ impl Error {
         Self::new(kind, message)
     }
 
+    /// The same with another kind, where the vendor's own code says more than the HTTP status.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Says how many seconds to wait before another try.
     #[must_use]
     pub fn retry_after(mut self, seconds: Option<u32>) -> Self {

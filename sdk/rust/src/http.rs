@@ -6,16 +6,19 @@
 mod encode;
 mod request;
 mod response;
+mod unsigned;
 #[cfg(target_family = "wasm")]
 mod wasi;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use encode::{query_string, segment};
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use request::RawResponse;
 pub use request::Request;
 pub use response::Response;
+pub use unsigned::Unsigned;
 
 use crate::Error;
 use encode::basic_credentials;
@@ -30,6 +33,7 @@ pub struct Client {
     base: Origin,
     headers: Vec<(String, String)>,
     max_body: usize,
+    signer: Option<unsigned::Signer>,
 }
 
 /// What a URL says about where to connect.
@@ -60,7 +64,7 @@ impl Client {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when it is not a URL with `http` or `https`, or has a query,
     /// a fragment or credentials.
     pub fn new(base_url: &str) -> Result<Self, Error> {
-        Ok(Self { base: Origin::parse(base_url)?, headers: Vec::new(), max_body: DEFAULT_MAX_BODY })
+        Ok(Self { base: Origin::parse(base_url)?, headers: Vec::new(), max_body: DEFAULT_MAX_BODY, signer: None })
     }
 
     /// Sends `Authorization: Bearer <token>` (RFC 6750 §2.1).
@@ -86,6 +90,31 @@ impl Client {
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
+        self
+    }
+
+    /// Shows every request to `signer` when it is finished otherwise, for a signature in a header or the query. An
+    /// error of the signer ends the request before it is sent.
+    ///
+    /// ```
+    /// use acme_manager_plugin::http::Client;
+    /// use acme_manager_plugin::testing::MockApi;
+    ///
+    /// # let api = MockApi::new();
+    /// # api.expect("GET", "https://api.example.com/zones").header("x-signed", "GET /zones").answer(200, "");
+    /// let client = Client::new("https://api.example.com").unwrap().sign_with(|request| {
+    ///     let signed = format!("{} {}", request.method(), request.path());
+    ///     request.set_header("x-signed", &signed);
+    ///     Ok(())
+    /// });
+    /// client.get("zones").send().unwrap();
+    /// ```
+    #[must_use]
+    pub fn sign_with(
+        mut self,
+        signer: impl Fn(&mut Unsigned<'_>) -> Result<(), Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.signer = Some(Arc::new(signer));
         self
     }
 

@@ -66,6 +66,7 @@
 //! On targets other than WebAssembly the crate talks to [`testing::MockApi`] instead of a host, so that
 //! `cargo test` runs a provider's tests natively.
 
+pub mod auth;
 #[doc(hidden)]
 pub mod bindings;
 mod description;
@@ -77,6 +78,7 @@ pub mod http;
 mod provider;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+pub mod time;
 
 pub use bindings::acme_manager::dns::types::{ErrorKind, TxtRecord};
 pub use description::{Description, Key};

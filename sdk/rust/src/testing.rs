@@ -27,6 +27,10 @@ pub use script::run_script;
 /// The time that a call has in tests, until [`MockApi::remaining`] sets another.
 const CALL_TIME: Duration = Duration::from_secs(30);
 
+/// What the clock shows in tests, until [`MockApi::clock`] sets another time: 2015-08-30 12:36:00 UTC, the moment of
+/// AWS's published signatures.
+const CLOCK: u64 = 1_440_938_160;
+
 thread_local! {
     static STATE: RefCell<State> = RefCell::default();
 }
@@ -39,6 +43,7 @@ struct State {
     scripted: Option<script::Running>,
     log: Vec<(Level, String)>,
     remaining: Duration,
+    clock: Option<u64>,
 }
 
 struct Expected {
@@ -78,6 +83,11 @@ impl MockApi {
     /// Sets the time that [`host::remaining`](crate::host::remaining) returns.
     pub fn remaining(&self, time: Duration) {
         STATE.with_borrow_mut(|state| state.remaining = time);
+    }
+
+    /// Sets the time that [`time::now`](crate::time::now) returns, in seconds since 1970-01-01.
+    pub fn clock(&self, unix: u64) {
+        STATE.with_borrow_mut(|state| state.clock = Some(unix));
     }
 
     /// Expects a request, with its whole URL; it counts once an answer is given.
@@ -174,6 +184,10 @@ pub(crate) fn capture(level: Level, message: &str) {
 
 pub(crate) fn remaining() -> Duration {
     STATE.with_borrow(|state| if state.installed { state.remaining } else { CALL_TIME })
+}
+
+pub(crate) fn clock() -> u64 {
+    STATE.with_borrow(|state| state.clock.unwrap_or(CLOCK))
 }
 
 /// Lets time pass without waiting.

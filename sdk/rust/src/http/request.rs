@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::encode::{basic_credentials, push_pair};
-use super::{Client, Outgoing, Response, is_visible_ascii};
+use super::{Client, Outgoing, Response, Unsigned, is_visible_ascii};
 use crate::Error;
 
 /// One request under construction; nothing happens before [`send`](Self::send).
@@ -132,14 +132,10 @@ impl<'a> Request<'a> {
                 headers.push((name.to_owned(), default_header(name)));
             }
         }
-        if let Some((name, _)) = headers.iter().find(|(_, value)| !is_header_value(value)) {
-            // A line break at the end of a pasted token is the common cause; the value itself may be a secret.
-            return Err(Error::config(format!("the header {name} would hold control characters")));
-        }
         if !body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") {
             headers.push(("content-length".to_owned(), body.len().to_string()));
         }
-        Ok(Outgoing {
+        let mut outgoing = Outgoing {
             method: self.method,
             tls: base.tls,
             authority: base.authority.clone(),
@@ -147,7 +143,15 @@ impl<'a> Request<'a> {
             headers,
             body,
             max_body: self.client.max_body,
-        })
+        };
+        if let Some(sign) = &self.client.signer {
+            sign(&mut Unsigned(&mut outgoing))?;
+        }
+        if let Some((name, _)) = outgoing.headers.iter().find(|(_, value)| !is_header_value(value)) {
+            // A line break at the end of a pasted token is the common cause; the value itself may be a secret.
+            return Err(Error::config(format!("the header {name} would hold control characters")));
+        }
+        Ok(outgoing)
     }
 }
 

@@ -75,3 +75,24 @@ fn a_line_break_in_a_token_is_the_operators_to_mend() {
 fn credentials_are_not_shown() {
     assert!(!format!("{:?}", client()).contains("t0ken"));
 }
+
+#[test]
+fn a_signer_sees_the_finished_request_and_adds_to_it() {
+    let api = MockApi::new();
+    api.expect("POST", "https://api.example.com/v1/a%2Fb?x=1&sig=7%2B")
+        .header("x-signed", "POST https://api.example.com/v1/a%2Fb?x=1 api.example.com /v1/a%2Fb x=1 {} Some(\"2\")")
+        .answer(200, "");
+    let signed = client().sign_with(|request| {
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let length = request.header("content-length").map(str::to_owned);
+        let (method, url, authority) = (request.method(), request.url(), request.authority());
+        let value = format!("{method} {url} {authority} {} {} {body} {length:?}", request.path(), request.query());
+        request.set_header("X-Signed", "replaced");
+        request.set_header("X-Signed", &value);
+        request.push_query("sig", "7+");
+        Ok(())
+    });
+    signed.post("a%2Fb").query("x", "1").json(&json!({})).send().unwrap();
+    let refusing = client().sign_with(|_| Err(Error::config("no key")));
+    assert_eq!(refusing.get("x").send().err().unwrap().message(), "no key");
+}
