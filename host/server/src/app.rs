@@ -100,7 +100,7 @@ impl App {
         let dns_settings = dns::settings(&environment.dns_settings()?).await?;
         let loader = Loader::new(config, flags.allow_unverified_plugins, Some(&metrics))?;
         let mut plugins = PluginSet::new(loader);
-        let providers = Arc::new(plugins.start(config, environment));
+        let providers = Arc::new(plugins.start(config, environment, &tracker));
         let reloader = Reloader::new(flags, plugins, providers.clone(), metrics.clone());
         let (store, prefixes) = stores::open(&config.storage, &metrics).await?;
         let solver = Solver::new(dns_settings, providers.clone());

@@ -217,7 +217,8 @@ async fn killed_when_a_replacing_certificate_is_stored() -> anyhow::Result<()> {
     let names = [ZONE, "a.example.test", "b.example.test"];
     let change = CertificateParams { san: names[1..].join(","), revoke: true, ..order(ZONE) };
     let (api, bearer) = (with.server.api(), with.bearer.clone());
-    let request = tokio::spawn(async move { api.update_certificate(&bearer, &change).await });
+    let mut request = tokio::task::JoinSet::new();
+    request.spawn(async move { api.update_certificate(&bearer, &change).await });
     let stored = || async {
         let lines = with.server.process.log().matches("certificate stored").count();
         ensure!(lines == 2, "the second certificate is not stored yet");
@@ -225,7 +226,7 @@ async fn killed_when_a_replacing_certificate_is_stored() -> anyhow::Result<()> {
     };
     until(PATIENCE, stored).await?;
     with.server.kill9()?;
-    request.abort();
+    drop(request);
     with.server.restart().await?;
     let new = with.until_stored(&format!("{ISSUER}/{ZONE}")).await?;
     with.check(&new, &names, &new.key).await?;

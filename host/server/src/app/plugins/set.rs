@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+use tokio_util::task::TaskTracker;
 
 use super::{Component, Loader, Plan};
 use crate::challenges::providers::{ProviderEntry, Providers};
@@ -48,12 +49,12 @@ impl PluginSet {
 
     /// The plugins of the first config. None of them is loaded yet, but loading those that the config speaks of
     /// begins in the background.
-    pub fn start(&mut self, config: &Config, environment: &Arc<Environment>) -> Providers {
+    pub fn start(&mut self, config: &Config, environment: &Arc<Environment>, tracker: &TaskTracker) -> Providers {
         for plan in Plan::all(config, environment) {
             let member = self.member(&plan);
             if is_wanted(&plan, config) {
                 let entry = member.entry.clone();
-                tokio::spawn(async move { entry.get().await.map(drop) });
+                tracker.spawn(async move { entry.get().await.map(drop) });
             }
             self.current.insert(plan.name, member);
         }
