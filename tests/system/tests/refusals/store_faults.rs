@@ -47,10 +47,11 @@ async fn recovers(site: &Site, name: &str) {
 }
 
 async fn refuses_changes_and_goes_on_reading(site: &Site, what: &str) {
+    let told = if what == "sealed" { "the store is sealed" } else { "the store is not available" };
     let name = site.name();
     for answer in [site.order(&params(&name)).await.unwrap(), new_token(site).await] {
         eprintln!("{what}: {} {:?} {:?}", answer.body, answer.retry_after, answer.took);
-        answer.assert_refusal(503, "store_unavailable", &["the store is not available"]);
+        answer.assert_refusal(503, "store_unavailable", &[told]);
         assert_eq!(answer.retry_after, Some(30), "{what}");
         assert!(answer.took < Duration::from_secs(40), "{what}: {:?}", answer.took);
     }
