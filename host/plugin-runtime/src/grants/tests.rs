@@ -112,9 +112,18 @@ fn an_origin_includes_private_addresses_and_only_them_beyond_the_public() {
     assert_eq!(grants.permit(Scheme::Http, &host, 8081), Some(Reach::Anywhere));
     assert_eq!(grants.permit(Scheme::Https, &host, 8081), None);
     assert_eq!(grants.permit(Scheme::Http, &host, 80), None);
-    for (address, prohibited) in
-        [("10.0.0.1", false), ("127.0.0.1", false), ("0.0.0.0", true), ("224.0.0.1", true), ("ff02::1", true)]
-    {
+    for (address, prohibited) in [
+        ("10.0.0.1", false),
+        ("127.0.0.1", false),
+        ("0.0.0.0", true),
+        ("224.0.0.1", true),
+        ("ff02::1", true),
+        // Whoever means a cloud's metadata says so with `allowed_cidrs`.
+        ("169.254.169.254", true),
+        ("::ffff:169.254.169.254", true),
+        ("fd00:ec2::254", true),
+        ("100.100.100.200", true),
+    ] {
         let address = address.parse().expect("an address");
         assert_eq!(grants.prohibits(address, Reach::Anywhere).is_some(), prohibited, "{address}");
     }
@@ -139,7 +148,42 @@ fn cidrs_open_exactly_their_range() {
     }
 }
 
+#[test]
+fn metadata_is_reached_when_its_network_is_granted() {
+    let grants = grants(&["http://169.254.169.254"], &["169.254.169.254/32"]);
+    let address = "169.254.169.254".parse().expect("an address");
+    assert_eq!(grants.prohibits(address, Reach::Anywhere), None);
+    assert_eq!(grants.prohibits(address, Reach::Public), None);
+}
+
 proptest! {
+    /// What the standard library calls no public host is out of reach of a grant by name, however it is embedded.
+    #[test]
+    fn a_name_never_leads_to_an_address_that_is_not_public(bits in any::<u32>(), bias in 0_usize..12) {
+        let near = [
+            [127, 0, 0, 0], [10, 0, 0, 0], [172, 16, 0, 0], [192, 168, 0, 0], [169, 254, 0, 0], [224, 0, 0, 0],
+            [255, 255, 255, 255], [0, 0, 0, 0],
+        ];
+        // Most random addresses are public: a part of them keeps the first byte or two of a special range.
+        let random = bits.to_be_bytes();
+        let octets = match near.get(bias) {
+            Some([a, b, ..]) => [*a, if *b == 0 { random[1] } else { *b }, random[2], random[3]],
+            None => random,
+        };
+        let v4 = std::net::Ipv4Addr::from(octets);
+        let special = v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_multicast()
+            || v4.is_broadcast() || v4.is_unspecified() || v4.is_documentation();
+        let s = v4.to_ipv6_mapped().segments();
+        let nat64 = std::net::Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, s[6], s[7]);
+        let sixtofour = std::net::Ipv6Addr::new(0x2002, s[6], s[7], 0, 0, 0, 0, 1);
+        let grants = grants(&["api.example.com"], &[]);
+        for address in [IpAddr::V4(v4), v4.to_ipv6_mapped().into(), nat64.into()] {
+            let prohibited = grants.prohibits(address, Reach::Public).is_some();
+            prop_assert!(prohibited || !special, "{address}");
+        }
+        prop_assert!(grants.prohibits(sixtofour.into(), Reach::Public).is_some(), "{sixtofour}");
+    }
+
     #[test]
     fn parsing_never_panics_and_display_parses_back(text in "(https?://)?(\\*\\.)?[a-zA-Z0-9.:\\[\\]*/@-]{0,24}(:[0-9]{0,6})?") {
         if let Ok(grant) = text.parse::<HostGrant>() {
