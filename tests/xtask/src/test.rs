@@ -34,18 +34,22 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     // System tests start the server from the target folder; `--tests` keeps the feature set, and so the artefacts, of
     // the test build that follows.
-    checked(cargo().args(["build", "--workspace", "--bins", "--tests"]))?;
+    checked(cargo().args(["build", "--workspace", "--all-features", "--bins", "--tests"]))?;
     let everything = arguments.test_arguments.is_empty();
     if find("cargo-nextest").is_none() {
         let mut command = cargo();
-        command.args(["test", "--workspace", "--no-fail-fast"]).args(&arguments.test_arguments);
+        command.args(["test", "--workspace", "--all-features", "--no-fail-fast"]).args(&arguments.test_arguments);
         return counted(&mut command);
     }
     // Doctests come first so that the last lines are the summary of the whole run.
     if everything {
-        checked(cargo().args(["test", "--workspace", "--doc", "--quiet"]))?;
+        checked(cargo().args(["test", "--workspace", "--all-features", "--doc", "--quiet"]))?;
     }
-    checked(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]).args(&arguments.test_arguments))
+    checked(
+        cargo()
+            .args(["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"])
+            .args(&arguments.test_arguments),
+    )
 }
 
 /// Runs `cargo test` and sums up its results, of which it prints one for each binary.
