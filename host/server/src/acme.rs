@@ -215,6 +215,16 @@ impl Issuer {
         Ok((self.session(account), changed))
     }
 
+    /// The key of a stored account, to register it anew at a CA that lost it.
+    ///
+    /// # Errors
+    /// When what was stored is not an account.
+    pub fn key_of(&self, stored: &StoredAccount) -> Result<AccountKey, AcmeError> {
+        let credentials: AccountCredentials = serde_json::from_str(stored.credentials.expose_secret())
+            .map_err(|_| AcmeError::StoredAccount { issuer: self.settings.name.clone() })?;
+        Ok(AccountKey::from_der(credentials.private_key().clone_key()))
+    }
+
     fn session(&self, account: Account) -> Session {
         Session { account, certificate_timeout: self.settings.certificate_timeout }
     }

@@ -454,8 +454,13 @@ impl Certificates {
         }
         self.leadership.term()?;
         let session = self.accounts.session(issuer).await?;
-        session.revoke(&leaf.der.clone().into(), superseded).await?;
-        Ok(())
+        match session.revoke(&leaf.der.clone().into(), superseded).await {
+            Err(error) if error.account_lost() => {
+                let session = self.accounts.replace(issuer, &session).await?;
+                Ok(session.revoke(&leaf.der.clone().into(), superseded).await?)
+            }
+            done => Ok(done?),
+        }
     }
 
     /// The certificate as recorded, if it is the owner's.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -77,7 +77,8 @@ pub struct Pebble {
     /// The process.
     pub process: Process,
     client: reqwest::Client,
-    _directory: TempDir,
+    options: PebbleOptions,
+    directory: TempDir,
 }
 
 impl Pebble {
@@ -116,6 +117,19 @@ impl Pebble {
         http::expect_success(self.client.get(url)).await
     }
 
+    /// Ends it and starts it again at the same addresses: accounts, orders and issuing keys are new, since it keeps all
+    /// of them in memory.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn forget_everything(&mut self) -> anyhow::Result<()> {
+        self.process.kill()?;
+        self.process.wait(START_DEADLINE).await?;
+        self.process = launch(self.directory.path(), &self.options)?;
+        let urls = [self.directory_url.clone(), format!("{}/roots/0", self.management_url)];
+        until_answered(&mut self.process, &self.client, &urls).await
+    }
+
     async fn management_text(&self, path: &str) -> anyhow::Result<String> {
         let url = format!("{}/{path}", self.management_url);
         Ok(self.client.get(url).send().await?.error_for_status()?.text().await?)
@@ -147,20 +161,11 @@ impl Pebble {
         let config_file = directory.path().join("config.json");
         fs::write(&config_file, json!({ "pebble": config }).to_string())?;
 
-        let mut command = process::command(&programs::system("pebble")?);
-        command.arg("-config").arg(&config_file).args(["-dnsserver", &options.dns_server.to_string()]);
-        set_behaviour(&mut command, options);
-        let mut process = Process::spawn("pebble", command, &directory.path().join("log"))?;
+        let mut process = launch(directory.path(), options)?;
         let client = http::client_trusting(&fs::read_to_string(&ca_root_file)?)?;
         let directory_url = format!("https://{api}/dir");
         let management_url = format!("https://{management}");
-        let root_url = format!("{management_url}/roots/0");
-        let ready = || async {
-            client.get(&directory_url).send().await?.error_for_status()?;
-            client.get(&root_url).send().await?.error_for_status()?;
-            Ok(())
-        };
-        process.until_ready(START_DEADLINE, ready).await?;
+        until_answered(&mut process, &client, &[directory_url.clone(), format!("{management_url}/roots/0")]).await?;
         Ok(Self {
             directory_url,
             ca_root_file,
@@ -169,9 +174,28 @@ impl Pebble {
             tls_port,
             process,
             client,
-            _directory: directory,
+            options: options.clone(),
+            directory,
         })
     }
+}
+
+fn launch(directory: &Path, options: &PebbleOptions) -> anyhow::Result<Process> {
+    let mut command = process::command(&programs::system("pebble")?);
+    command.arg("-config").arg(directory.join("config.json"));
+    command.args(["-dnsserver", &options.dns_server.to_string()]);
+    set_behaviour(&mut command, options);
+    Process::spawn("pebble", command, &directory.join("log"))
+}
+
+async fn until_answered(process: &mut Process, client: &reqwest::Client, urls: &[String]) -> anyhow::Result<()> {
+    let ready = || async {
+        for url in urls {
+            client.get(url).send().await?.error_for_status()?;
+        }
+        Ok(())
+    };
+    process.until_ready(START_DEADLINE, ready).await
 }
 
 fn set_behaviour(command: &mut Command, options: &PebbleOptions) {

@@ -111,3 +111,22 @@ async fn deleted_and_made_again() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_ca_that_lost_its_accounts_gets_a_new_one() -> anyhow::Result<()> {
+    let mut with = Plan::vault().start().await?;
+    with.create(&order(ZONE)).await?;
+    // While the server runs, and with an account that it restores from the store.
+    for restart in [false, true] {
+        with.pebble.forget_everything().await?;
+        if restart {
+            with.server.restart().await?;
+        }
+        let domain = if restart { format!("after.{ZONE}") } else { format!("during.{ZONE}") };
+        let certificate = with.create(&order(&domain)).await?;
+        with.check(&certificate, &[&domain], &certificate.key).await?;
+        let log = with.server.process.log();
+        ensure!(log.contains("it was registered anew"), "nothing tells of the lost account\n{log}");
+    }
+    Ok(())
+}

@@ -135,6 +135,13 @@ impl AcmeError {
         }
     }
 
+    /// Whether the CA does not know the account that the request was signed for (RFC 8555 §6.7): it lost its data, or
+    /// the directory in the config leads to another CA now.
+    #[must_use]
+    pub fn account_lost(&self) -> bool {
+        matches!(self, Self::Problem { kind, .. } if kind == "accountDoesNotExist")
+    }
+
     /// Sorts an error of the ACME library.
     pub(super) fn from_client(stage: Stage, error: instant_acme::Error) -> Self {
         use instant_acme::Error as E;

@@ -94,13 +94,68 @@ impl Accounts {
         Ok(open)
     }
 
-    async fn open(&self, issuer: &Issuer) -> Result<Session, CertificateError> {
-        let path = SecretPath::new(&self.prefix, &format!("{INTERNAL}/accounts/{}", issuer.name()))?;
+    /// A session with a new account in place of `lost`, which the CA does not know any more
+    /// ([`AcmeError::account_lost`]). The key stays, except where an external account binding names it.
+    ///
+    /// # Errors
+    /// When the CA or the store does not do it.
+    pub async fn replace(&self, name: &IssuerName, lost: &Session) -> Result<Session, CertificateError> {
+        let unknown = || CertificateError::Invalid { field: "issuer", reason: format!("{name} is not configured") };
+        let configured = self.issuers.get(name).ok_or_else(unknown)?;
+        let mut session = self.sessions.get(name).ok_or_else(unknown)?.lock().await;
+        // Whoever else found out first has replaced it already.
+        if let Some(open) = session.as_ref().filter(|open| open.account_url() != lost.account_url()) {
+            return Ok(open.clone());
+        }
+        *session = None;
+        let blame = |source| CertificateError::Issuer { issuer: name.clone(), source };
+        let issuer = configured.issuer.as_ref().map_err(|error| blame(error.clone()))?;
+        let path = self.account_path(issuer)?;
         let found = self.store.read(&path).await?;
-        if let Some(stored) = found.as_ref().and_then(stored_account) {
-            let (session, changed) = issuer.restore(&stored).await?;
-            if let (Some(changed), Some(found)) = (changed, &found) {
-                self.save(&path, account_secret(&changed), Some(found.version)).await?;
+        let replaced = match found.as_ref().and_then(|found| Some((found.version, stored_account(found)?))) {
+            Some((version, stored)) => self.register_anew(issuer, &path, version, &stored).await,
+            None => self.open(issuer).await,
+        };
+        self.metrics.issuer(name.as_str(), replaced.is_ok());
+        let open = replaced.map_err(|error| match error {
+            CertificateError::Ca(source) => blame(source),
+            other => other,
+        })?;
+        *session = Some(open.clone());
+        Ok(open)
+    }
+
+    fn account_path(&self, issuer: &Issuer) -> Result<SecretPath, CertificateError> {
+        Ok(SecretPath::new(&self.prefix, &format!("{INTERNAL}/accounts/{}", issuer.name()))?)
+    }
+
+    async fn register_anew(
+        &self,
+        issuer: &Issuer,
+        path: &SecretPath,
+        version: Version,
+        lost: &StoredAccount,
+    ) -> Result<Session, CertificateError> {
+        let (session, stored) = issuer.register(&issuer.key_of(lost)?).await?;
+        tracing::warn!(
+            issuer = %issuer.name(), account = session.account_url(),
+            "the CA does not know the account any more; it was registered anew"
+        );
+        self.save(path, account_secret(&stored), Some(version)).await?;
+        Ok(session)
+    }
+
+    async fn open(&self, issuer: &Issuer) -> Result<Session, CertificateError> {
+        let path = self.account_path(issuer)?;
+        let found = self.store.read(&path).await?;
+        if let Some((version, stored)) = found.as_ref().and_then(|found| Some((found.version, stored_account(found)?)))
+        {
+            let (session, changed) = match issuer.restore(&stored).await {
+                Err(error) if error.account_lost() => return self.register_anew(issuer, &path, version, &stored).await,
+                restored => restored?,
+            };
+            if let Some(changed) = changed {
+                self.save(&path, account_secret(&changed), Some(version)).await?;
             }
             return Ok(session);
         }

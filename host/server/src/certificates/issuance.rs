@@ -82,7 +82,16 @@ impl Certificates {
         self.leadership.term()?;
         let session = self.accounts.session(&issuer).await?;
         self.note_replaced(stored).await?;
-        let mut order = self.order(stored, &session, &names, configured.profile.as_deref()).await?;
+        let profile = configured.profile.as_deref();
+        let mut order = match self.order(stored, &session, &names, profile).await {
+            Err(CertificateError::Ca(error)) if error.account_lost() => {
+                let session = self.accounts.replace(&issuer, &session).await?;
+                // An order of the lost account cannot be read by the new one.
+                stored.intent.order_url = None;
+                self.order(stored, &session, &names, profile).await?
+            }
+            placed => placed?,
+        };
         if order.state() == State::Pending {
             self.prove(stored, &mut order, &challenge).await?;
         }
