@@ -23,6 +23,7 @@ use wasmtime::{
 use wasmtime_wasi::I32Exit;
 
 use crate::{
+    breaker::{Pass, Suspension},
     digest::PluginDigest,
     error::CallError,
     guest_log::{GuestLog, escape},
@@ -64,6 +65,8 @@ pub enum Outcome {
     Limit,
     /// There was no free slot.
     Overloaded,
+    /// The call was not made because those before it broke.
+    Suspended,
     /// The plugin broke: a trap, an exit, an unusable answer.
     Broken,
     /// The host broke.
@@ -81,6 +84,8 @@ pub struct CallReport {
     pub function: Function,
     /// How it ended.
     pub outcome: Outcome,
+    /// The class of the error, if it ended with one.
+    pub error: Option<&'static str>,
     /// The time spent waiting for a slot.
     pub waited: Duration,
     /// The time from the slot to the end.
@@ -89,10 +94,20 @@ pub struct CallReport {
     pub fuel: u64,
     /// The most linear memory held at once.
     pub peak_memory_bytes: usize,
+    /// The functions of the host that the guest called: requests, log lines, looks at the time that is left.
+    pub host_calls: u32,
     /// The HTTP requests sent or refused.
     pub requests: u32,
+    /// What was refused: requests and addresses that are not granted.
+    pub denials: u32,
+    /// Bytes of requests, header sections included.
+    pub sent_bytes: u64,
+    /// Bytes of responses, header sections included.
+    pub received_bytes: u64,
     /// The log lines beyond the limit.
     pub dropped_log_lines: u64,
+    /// Whether the plugin is suspended after this call.
+    pub is_suspended: bool,
 }
 
 /// Told of every call when it is over; must not block.
@@ -129,12 +144,13 @@ impl Outcome {
             Self::Timeout => "timeout",
             Self::Limit => "limit",
             Self::Overloaded => "overloaded",
+            Self::Suspended => "suspended",
             Self::Broken => "broken",
             Self::Host => "host",
         }
     }
 
-    fn of<T>(result: &Result<T, CallError>) -> Self {
+    fn of<T>(result: &Result<T, &CallError>) -> Self {
         match result {
             Ok(_) => Self::Ok,
             Err(CallError::Refused { .. }) => Self::Refused,
@@ -143,6 +159,7 @@ impl Outcome {
                 Self::Limit
             }
             Err(CallError::Overloaded { .. }) => Self::Overloaded,
+            Err(CallError::Suspended { .. }) => Self::Suspended,
             Err(CallError::Panicked { .. } | CallError::Exited { .. } | CallError::BadReturn { .. }) => Self::Broken,
             Err(CallError::Host { .. }) => Self::Host,
         }
@@ -169,10 +186,15 @@ impl Sandbox {
     {
         let asked = Instant::now();
         let deadline = asked + self.limits.timeout;
-        let slots = match self.admit(deadline).await {
-            Ok(slots) => slots,
+        let admitted = match self.enter() {
+            Ok(pass) => self.admit(deadline).await.map(|slots| (pass, slots)),
+            Err(suspended) => Err(suspended),
+        };
+        let (pass, slots) = match admitted {
+            Ok(admitted) => admitted,
             Err(error) => {
-                let report = self.report(function, Outcome::Overloaded, asked.elapsed());
+                let mut report = self.report(function, Outcome::of(&Err::<(), _>(&error)), asked.elapsed());
+                report.error = Some(error.class());
                 self.observe(&report);
                 return Err(error);
             }
@@ -194,16 +216,52 @@ impl Sandbox {
             Ok(Err(_elapsed)) => Err(self.timeout(store.data())),
             Err(panic) => Err(self.host_failure(&panic_text(panic.as_ref()))),
         };
-        report.outcome = Outcome::of(&result);
+        report.outcome = Outcome::of(&result.as_ref());
+        report.error = result.as_ref().err().map(CallError::class);
         report.wall = started.elapsed();
         report.fuel = self.limits.fuel - store.get_fuel().unwrap_or(self.limits.fuel).min(self.limits.fuel);
         report.peak_memory_bytes = store.data().limiter.peak;
-        report.requests = store.data().outbound.requests;
+        let (state, traffic) = (store.data(), store.data().outbound.traffic());
+        report.requests = state.outbound.requests;
+        report.host_calls = state.host_calls.saturating_add(state.outbound.requests);
+        report.denials = traffic.denials();
+        report.sent_bytes = traffic.sent();
+        report.received_bytes = traffic.received();
         report.dropped_log_lines = store.data().log.dropped_lines();
         drop(store);
         drop(slots);
+        report.is_suspended = self.leave(&pass, report.outcome, &result);
         self.observe(&report);
         result
+    }
+
+    fn enter(&self) -> Result<Pass, CallError> {
+        self.breaker.enter().map_err(|Suspension { breakages, remaining, last }| CallError::Suspended {
+            plugin: self.name.clone(),
+            breakages,
+            remaining: remaining.unwrap_or_default(),
+            last: last.unwrap_or_default(),
+        })
+    }
+
+    fn leave<T>(&self, pass: &Pass, outcome: Outcome, result: &Result<T, CallError>) -> bool {
+        let was_suspended = self.breaker.suspension().remaining.is_some();
+        self.breaker.leave(pass, outcome, || result.as_ref().err().map(ToString::to_string).unwrap_or_default());
+        let Suspension { breakages, remaining, .. } = self.breaker.suspension();
+        match remaining {
+            Some(pause) if !was_suspended => {
+                let seconds = pause.as_secs_f64();
+                tracing::error!(
+                    plugin = &*self.name,
+                    breakages,
+                    seconds,
+                    "the plugin broke too often; it is suspended"
+                );
+            }
+            None if was_suspended => tracing::info!(plugin = &*self.name, "the plugin answers again"),
+            _ => {}
+        }
+        remaining.is_some()
     }
 
     async fn run<P, R>(&self, store: &mut Store<State>, function: Function, params: P) -> wasmtime::Result<R>
@@ -305,7 +363,7 @@ impl Sandbox {
 
     fn timeout(&self, state: &State) -> CallError {
         let (plugin, limit) = (self.name.clone(), self.limits.timeout);
-        CallError::Timeout { plugin, limit, denied: state.outbound.denied() }
+        CallError::Timeout { plugin, limit, denied: state.outbound.traffic().refused() }
     }
 
     fn overloaded(&self, detail: String) -> CallError {
@@ -333,8 +391,14 @@ impl Sandbox {
             wall: Duration::ZERO,
             fuel: 0,
             peak_memory_bytes: 0,
+            error: None,
+            host_calls: 0,
             requests: 0,
+            denials: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
             dropped_log_lines: 0,
+            is_suspended: outcome == Outcome::Suspended,
         }
     }
 

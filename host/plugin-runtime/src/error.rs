@@ -101,6 +101,22 @@ pub enum CallError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The last calls broke, so that this one was not made.
+    #[error(
+        "plugin `{plugin}` broke {breakages} times in a row and is not called for another {} s; the last time: {last}; \
+         another component or other settings, once reloaded, begin anew",
+        .remaining.as_secs_f64().ceil()
+    )]
+    Suspended {
+        /// The plugin's name.
+        plugin: Arc<str>,
+        /// How often.
+        breakages: u32,
+        /// Until the next call goes through.
+        remaining: Duration,
+        /// How it broke the last time; secrets removed.
+        last: String,
+    },
     /// Too many calls of this plugin, or of all plugins, run or wait already.
     #[error("plugin `{plugin}` has no free slot: {detail} (`max_concurrency`)")]
     Overloaded {
@@ -124,7 +140,7 @@ impl CallError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Refused { kind, .. } => kind.retryable(),
-            Self::Timeout { .. } | Self::Overloaded { .. } => true,
+            Self::Timeout { .. } | Self::Overloaded { .. } | Self::Suspended { .. } => true,
             Self::OutOfFuel { .. }
             | Self::OutOfMemory { .. }
             | Self::OutOfBounds { .. }
@@ -135,10 +151,28 @@ impl CallError {
         }
     }
 
-    /// How long the vendor asked to wait before another try.
+    /// The class, for counting: the kind of a refusal, otherwise what broke or which limit was reached.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Refused { kind, .. } => kind.as_str(),
+            Self::Timeout { .. } => "timeout",
+            Self::OutOfFuel { .. } => "out-of-fuel",
+            Self::OutOfMemory { .. } => "out-of-memory",
+            Self::OutOfBounds { .. } => "out-of-bounds",
+            Self::Panicked { .. } => "panicked",
+            Self::Exited { .. } => "exited",
+            Self::BadReturn { .. } => "bad-return",
+            Self::Suspended { .. } => "suspended",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Host { .. } => "host",
+        }
+    }
+
+    /// How long to wait before another try: as the vendor asked, or until the suspension ends.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
+            Self::Suspended { remaining, .. } => Some(*remaining),
             _ => None,
         }
     }
@@ -159,7 +193,7 @@ impl ErrorKind {
     }
 
     /// The word that the contract uses, for example `rate-limited`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Config => "config",
             Self::Unauthorized => "unauthorized",

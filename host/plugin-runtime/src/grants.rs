@@ -131,9 +131,14 @@ impl HostGrant {
 }
 
 /// Reads a host as it stands in a request or a grant; names become lower-case ASCII, odd spellings of addresses
-/// (`0x7f.1`, `2130706433`) become addresses. `None` when it is neither.
+/// (`0x7f.1`, `2130706433`) become addresses. `None` when it is neither, such as a name with an empty label.
 pub(crate) fn parse_host(text: &str) -> Option<Host<String>> {
-    Host::parse(text).ok().map(normal).filter(|host| !matches!(host, Host::Domain(name) if name.is_empty()))
+    let host = normal(Host::parse(text).ok()?);
+    let is_name = |name: &str| name.split('.').all(|label| !label.is_empty());
+    match &host {
+        Host::Domain(name) if !is_name(name) => None,
+        _ => Some(host),
+    }
 }
 
 /// `example.com.` and `example.com` are the same host.

@@ -7,6 +7,7 @@
 mod body;
 mod connect;
 mod pool;
+mod traffic;
 
 use std::{
     collections::HashSet,
@@ -28,6 +29,7 @@ pub use self::connect::Resolver;
 use self::{
     body::{ResponseBody, collect},
     pool::{Origin, Pool, Sender},
+    traffic::Traffic,
 };
 use crate::{
     grants::{Grants, Reach, Scheme, parse_host},
@@ -63,8 +65,7 @@ pub(crate) struct Outbound {
     network: Arc<Network>,
     deadline: Instant,
     pub(crate) requests: u32,
-    /// What was refused last, with what to do about it. A resolved name is refused in another task.
-    denied: Arc<Mutex<Option<String>>>,
+    traffic: Arc<Traffic>,
 }
 
 /// A request that may be sent as far as its URL goes.
@@ -126,7 +127,7 @@ impl Network {
         request: Request<WasiBody>,
         target: Target,
         times: Times,
-        denied: Arc<Mutex<Option<String>>>,
+        traffic: Arc<Traffic>,
     ) -> Result<Response<WasiBody>, Error> {
         let slot = timeout(CONNECTION_WAIT, self.connections.clone().acquire_owned()).await;
         let Ok(Ok(slot)) = slot else {
@@ -134,16 +135,23 @@ impl Network {
             return Err(Error::ConnectionLimitReached);
         };
         // Only with a slot in hand: the bodies that wait to be sent are host memory.
-        let request = self.prepare(request, &target.origin).await?;
-        let (response, sender) = self.send(request, &target, &times, &denied).await?;
+        let request = self.prepare(request, &target.origin, &traffic).await?;
+        let (response, sender) = self.send(request, &target, &times, &traffic).await?;
+        traffic.add_received(size_of_fields(response.headers()));
         let lease = Lease { pool: self.pool.clone(), origin: target.origin, sender, _slot: slot };
         Ok(response.map(|incoming| {
-            ResponseBody::new(incoming, self.limits.response_body_bytes, times.between_bytes, lease).boxed_unsync()
+            ResponseBody::new(incoming, self.limits.response_body_bytes, times.between_bytes, lease, traffic)
+                .boxed_unsync()
         }))
     }
 
     /// Reads the guest's body and makes the request ours: framing, host and form of the URL are never the guest's.
-    async fn prepare(&self, request: Request<WasiBody>, origin: &Origin) -> Result<Request<Full<Bytes>>, Error> {
+    async fn prepare(
+        &self,
+        request: Request<WasiBody>,
+        origin: &Origin,
+        traffic: &Traffic,
+    ) -> Result<Request<Full<Bytes>>, Error> {
         let (mut parts, body) = request.into_parts();
         let body = collect(body, self.limits.request_body_bytes).await?;
         // Content-Length and what else frames the message is made by us from the body as it is: a guest that could
@@ -170,11 +178,11 @@ impl Network {
             None => http::Uri::from_static("/"),
         };
         parts.version = http::Version::HTTP_11;
-        let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
-        let size = fields + parts.uri.to_string().len();
+        let size = size_of_fields(&parts.headers) + parts.uri.to_string().len();
         if size > self.limits.header_bytes {
             return Err(Error::HttpRequestHeaderSectionSize(u32::try_from(size).ok()));
         }
+        traffic.add_sent(size + body.len());
         Ok(Request::from_parts(parts, Full::new(body)))
     }
 
@@ -183,7 +191,7 @@ impl Network {
         mut request: Request<Full<Bytes>>,
         target: &Target,
         times: &Times,
-        denied: &Mutex<Option<String>>,
+        traffic: &Traffic,
     ) -> Result<(Response<hyper::body::Incoming>, Sender), Error> {
         let until = Instant::now() + times.first_byte;
         while let Some(mut sender) = self.pool.take(&target.origin) {
@@ -201,7 +209,7 @@ impl Network {
                 },
             }
         }
-        let mut sender = connect::connect(self, target, times, denied).await?;
+        let mut sender = connect::connect(self, target, times, traffic).await?;
         match timeout(times.first_byte, sender.send_request(request)).await {
             Err(_) => Err(Error::HttpResponseTimeout),
             Ok(Ok(response)) => Ok((response, sender)),
@@ -227,17 +235,17 @@ impl Network {
 
 impl Outbound {
     pub(crate) fn new(network: Arc<Network>, deadline: Instant) -> Self {
-        Self { network, deadline, requests: 0, denied: Arc::default() }
+        Self { network, deadline, requests: 0, traffic: Arc::default() }
     }
 
-    /// What the host refused during this call, if anything.
-    pub(crate) fn denied(&self) -> Option<String> {
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was done so far.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     fn deny(&self, advice: String) {
         let advice = self.network.report(advice);
-        *self.denied.lock().unwrap_or_else(PoisonError::into_inner) = Some(advice);
+        self.traffic.deny(advice);
     }
 
     /// Checks what can be checked without the network.
@@ -296,9 +304,9 @@ impl WasiHttpHooks for Outbound {
             Ok(target) => target,
             Err(error) => return Box::new(async { Err(error) }),
         };
-        let (network, times, denied) = (self.network.clone(), self.times(options), self.denied.clone());
+        let (network, times, traffic) = (self.network.clone(), self.times(options), self.traffic.clone());
         Box::new(async move {
-            let response = network.exchange(request, target, times, denied).await?;
+            let response = network.exchange(request, target, times, traffic).await?;
             let done: Done = Box::new(async { Ok(()) });
             Ok((response, done))
         })
@@ -307,6 +315,11 @@ impl WasiHttpHooks for Outbound {
     fn set_host_header(&mut self) -> bool {
         false
     }
+}
+
+/// A header section as HTTP/1.1 writes it, its first line apart.
+fn size_of_fields(fields: &http::HeaderMap) -> usize {
+    fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
 impl Lease {

@@ -12,6 +12,7 @@
 
 mod address;
 mod bindings;
+mod breaker;
 mod call;
 mod components;
 mod description;
@@ -32,6 +33,7 @@ mod state;
 mod testing;
 mod world;
 
+pub use breaker::Suspension;
 pub use call::{CallReport, Function, Observer, Outcome};
 pub use description::{Description, EnvironmentKey, TxtRecord};
 pub use digest::{DigestParseError, PluginDigest};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The limits of a plugin. All but `max_concurrency`, `max_waiting` and `max_connections` count per call.
+/// The limits of a plugin. All count per call but `max_concurrency`, `max_waiting`,
+/// `max_connections`, `breakages` and `suspension`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// From the moment the call is asked for, waiting for a free slot included, to its answer.
@@ -31,6 +32,10 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Bytes of randomness asked for at once.
     pub random_bytes: u64,
+    /// Calls in a row that break (a crash, an exit, an unusable answer) until the plugin is suspended; 0 for never.
+    pub breakages: u32,
+    /// How long it is suspended the first time; every further time twice as long, up to ten minutes.
+    pub suspension: Duration,
 }
 
 impl Default for Limits {
@@ -53,6 +58,9 @@ impl Default for Limits {
             log_lines: 500,
             log_bytes: 128 << 10,
             random_bytes: 64 << 10,
+            // One breakage may be a vendor's odd answer; five without an answer between them are a defect.
+            breakages: 5,
+            suspension: Duration::from_secs(30),
         }
     }
 }

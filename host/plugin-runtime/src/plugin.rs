@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     bindings::types,
+    breaker::{Breaker, Suspension},
     call::{Function, Observer},
     description::{Description, TxtRecord},
     digest::PluginDigest,
@@ -46,6 +47,7 @@ pub(crate) struct Sandbox {
     pub(crate) network: Arc<Network>,
     pub(crate) permits: Semaphore,
     pub(crate) waiting: AtomicUsize,
+    pub(crate) breaker: Breaker,
     pub(crate) observer: Option<Observer>,
     environment: Vec<(String, SecretString)>,
     size: u64,
@@ -77,6 +79,11 @@ impl Plugin {
     /// The limits that its calls run under.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Whether its last calls broke, and if that keeps further ones from being made.
+    pub fn suspension(&self) -> Suspension {
+        self.0.breaker.suspension()
     }
 
     /// What it said of itself when it was loaded. Texts are free of secrets, but otherwise foreign.
@@ -159,6 +166,7 @@ impl Sandbox {
             network: Arc::new(network),
             permits: Semaphore::new(limits.max_concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             waiting: AtomicUsize::new(0),
+            breaker: Breaker::new(limits.breakages, limits.suspension),
             observer,
             environment,
             size: compiled.size,
@@ -206,7 +214,7 @@ impl Sandbox {
             kind: kind.into(),
             message: crate::guest_log::escape(&self.redactor.redact_start(&message, MAX_MESSAGE_BYTES)),
             retry_after: retry_after.map(|s| Duration::from_secs(s.into()).min(MAX_RETRY_AFTER)),
-            denied: state.outbound.denied(),
+            denied: state.outbound.traffic().refused(),
         })
     }
 }

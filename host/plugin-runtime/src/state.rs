@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) outbound: Outbound,
     pub(crate) limiter: Limiter,
     pub(crate) log: Arc<GuestLog>,
+    /// Calls of our own interfaces.
+    pub(crate) host_calls: u32,
     deadline: Instant,
 }
 
@@ -49,7 +51,7 @@ impl State {
         http.set_field_size_limit(limits.header_bytes.saturating_mul(FIELD_OVERHEAD));
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        Self { wasi, http, table, outbound, limiter: Limiter::new(limits.memory_bytes), log, deadline }
+        Self { wasi, http, table, outbound, limiter: Limiter::new(limits.memory_bytes), log, host_calls: 0, deadline }
     }
 }
 
@@ -69,10 +71,12 @@ impl types::Host for State {}
 
 impl host::Host for State {
     fn log(&mut self, level: host::Level, message: String) {
+        self.host_calls = self.host_calls.saturating_add(1);
         self.log.message(level, &message);
     }
 
     fn remaining(&mut self) -> u64 {
+        self.host_calls = self.host_calls.saturating_add(1);
         let left = self.deadline.saturating_duration_since(Instant::now());
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }

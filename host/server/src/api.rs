@@ -41,6 +41,7 @@ mod mutation;
 mod observe;
 mod openapi;
 mod parameters;
+mod plugins;
 mod ready;
 mod root;
 mod tokens;
@@ -126,6 +127,7 @@ fn service() -> OpenApiRouter<ApiState> {
         .routes(routes!(tokens::own::own))
         .routes(routes!(tokens::read::read, tokens::delete::delete))
         .routes(routes!(challenge::answer))
+        .routes(routes!(plugins::list))
 }
 
 /// What operators and their probes come for: it has to answer when the server is busy, too.

@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use crate::challenges::dns01::Solver;
 use crate::challenges::http01::Http01;
+use crate::challenges::providers::Providers;
 use crate::clock::{Clock, format_date};
 use crate::cluster::{Command, Leadership, Registry};
 use crate::durations::RenewalDays;
@@ -480,6 +481,12 @@ impl Certificates {
 
     fn path(&self, id: &CertificateId) -> Result<SecretPath, CertificateError> {
         Ok(SecretPath::new(&self.settings.prefix, &id.to_string())?)
+    }
+
+    /// The DNS providers that requests can name.
+    #[must_use]
+    pub fn providers(&self) -> &Providers {
+        self.solver.providers()
     }
 
     /// Finds out before anything is written whether the request can be proven at all.

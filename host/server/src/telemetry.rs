@@ -1,6 +1,6 @@
 //! Logs and metrics.
 //!
-//! [`metrics`] holds the documented series; [`start_logging`] sets up `tracing`. Nothing here may see a secret:
+//! [`metrics`] holds the documented series, [`plugins`] those of plugins; [`start_logging`] sets up `tracing`. Nothing here may see a secret:
 //! fields are named one by one where they are logged, and secret types have no `Display`.
 
 use tracing_subscriber::EnvFilter;
@@ -8,6 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub mod metrics;
+pub mod plugins;
 
 pub use metrics::Metrics;
 

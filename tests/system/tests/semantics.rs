@@ -130,3 +130,26 @@ async fn a_ca_that_lost_its_accounts_gets_a_new_one() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn the_figures_of_plugins_are_the_same_everywhere() -> anyhow::Result<()> {
+    let with = Plan::embedded().start().await?;
+    with.create(&order(ZONE)).await?;
+    with.until_clean(ZONE).await?;
+    let list = with.server.api().plugins().await?;
+    let pdns = list.as_array().and_then(|all| all.iter().find(|one| one["name"] == "pdns")).context("no pdns")?;
+    ensure!(pdns["state"] == "usable" && pdns["origin"] == "bundled", "{pdns}");
+    let present = &pdns["operations"]["present"];
+    ensure!(present["calls"] == 1 && present["errors"] == serde_json::json!({}), "{pdns}");
+    for figure in ["fuel", "peak_memory_bytes", "host_calls", "requests", "sent_bytes", "received_bytes"] {
+        ensure!(present[figure].as_u64().is_some_and(|value| value > 0), "{figure}: {pdns}");
+    }
+    let idle = list.as_array().and_then(|all| all.iter().find(|one| one["name"] == "route53")).context("no route53")?;
+    ensure!(idle["state"] == "unloaded", "{idle}");
+    let digest = pdns["digest"].as_str().context("no digest")?;
+    let series = with.server.api().request(Method::GET, "/metrics").send().await?.text().await?;
+    let fuel = format!("acme_manager_plugin_fuel_total{{operation=\"present\",plugin=\"pdns\"}} {}", present["fuel"]);
+    ensure!(series.contains(&fuel), "{fuel}\n{series}");
+    ensure!(series.contains(&format!("acme_manager_plugin_info{{digest=\"{digest}\",plugin=\"pdns\"")), "{series}");
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::Lease;
+use super::{Lease, traffic::Traffic};
 
 /// Frames without content cost the guest nothing (GHSA-f8mm).
 const MAX_FRAMES: usize = 64 << 10;
@@ -44,12 +45,19 @@ pub(super) struct ResponseBody {
     between_bytes: Duration,
     silence: Pin<Box<Sleep>>,
     lease: Option<Lease>,
+    traffic: Arc<Traffic>,
 }
 
 impl ResponseBody {
-    pub(super) fn new(incoming: Incoming, limit: u64, between_bytes: Duration, lease: Lease) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        limit: u64,
+        between_bytes: Duration,
+        lease: Lease,
+        traffic: Arc<Traffic>,
+    ) -> Self {
         let silence = Box::pin(sleep(between_bytes));
-        let mut body = Self { incoming, limit, left: limit, between_bytes, silence, lease: Some(lease) };
+        let mut body = Self { incoming, limit, left: limit, between_bytes, silence, lease: Some(lease), traffic };
         body.release_at_end();
         body
     }
@@ -87,6 +95,7 @@ impl Body for ResponseBody {
                     return self.fail(Error::HttpResponseBodySize(Some(limit)));
                 }
                 self.left -= length;
+                self.traffic.add_received(usize::try_from(length).unwrap_or(usize::MAX));
                 let next = Instant::now() + self.between_bytes;
                 self.silence.as_mut().reset(next);
                 self.release_at_end();

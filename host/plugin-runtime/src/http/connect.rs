@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,6 +24,7 @@ use wasmtime_wasi_http::Error;
 use super::{
     Network, Target, Times,
     pool::{Origin, Sender},
+    traffic::Traffic,
 };
 use crate::grants::Scheme;
 
@@ -61,10 +62,10 @@ pub(super) async fn connect(
     network: &Network,
     target: &Target,
     times: &Times,
-    denied: &Mutex<Option<String>>,
+    traffic: &Traffic,
 ) -> Result<Sender, Error> {
     let started = Instant::now();
-    let addresses = addresses(network, target, times, denied).await?;
+    let addresses = addresses(network, target, times, traffic).await?;
     let left = times.connect.saturating_sub(started.elapsed());
     let stream = open(network, &target.origin, &addresses, left).await?;
     let left = times.connect.saturating_sub(started.elapsed()).max(MIN_ATTEMPT);
@@ -82,7 +83,7 @@ async fn addresses(
     network: &Network,
     target: &Target,
     times: &Times,
-    denied: &Mutex<Option<String>>,
+    traffic: &Traffic,
 ) -> Result<Vec<SocketAddr>, Error> {
     let Target { origin, reach } = target;
     let resolved = match timeout(times.connect, network.resolver.resolve(&origin.host, origin.port)).await {
@@ -109,7 +110,7 @@ async fn addresses(
         (true, None) => Err(Error::DestinationNotFound),
         (true, Some((address, reason))) => {
             let advice = network.report(advice(origin, address, reason));
-            *denied.lock().unwrap_or_else(PoisonError::into_inner) = Some(advice);
+            traffic.deny(advice);
             Err(Error::DestinationIpProhibited)
         }
     }

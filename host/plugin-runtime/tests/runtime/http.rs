@@ -44,7 +44,10 @@ async fn a_granted_host_is_reached_and_connections_are_kept() {
         assert_eq!(present(&plugin, "get http://api.example.com/x?y=1").await.expect("an answer"), "200 5 hello");
     }
     assert_eq!(present(&plugin, "many http://api.example.com/ 5").await.expect("answers"), "200 5 hello");
-    assert_eq!(reports.last().requests, 5);
+    let report = reports.last();
+    assert_eq!((report.requests, report.host_calls, report.denials), (5, 5, 0));
+    assert!(report.sent_bytes > 5 * 20, "{report:?}");
+    assert!(report.received_bytes > 5 * 5, "{report:?}");
     assert_eq!(server.connections(), 1, "across calls as well");
     let request = &server.requests()[0];
     assert!(
@@ -181,10 +184,17 @@ async fn responses_are_bounded_in_size_and_time() {
 #[tokio::test]
 async fn requests_per_call_are_counted() {
     let server = Server::start(None).await;
-    let plugin = plain(&server, |settings| settings.limits.max_requests = 3).await;
+    let reports = Reports::default();
+    let plugin = plain(&server, |settings| {
+        settings.limits.max_requests = 3;
+        reports.observe(settings);
+    })
+    .await;
     assert!(present(&plugin, "many http://api.example.com/ 3").await.is_ok());
     let (message, denied) = refusal(&plugin, "many http://api.example.com/ 4").await;
     assert!(message.contains("ConnectionLimitReached"), "{message}");
     assert!(denied.expect("a hint").contains("more than 3 requests"));
+    let report = reports.last();
+    assert_eq!((report.requests, report.denials, report.error), (4, 1, Some("unavailable")));
     assert_eq!(server.requests().len(), 6);
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use acme_manager_plugin_runtime::{CallError, ErrorKind, Function, Outcome, Plugin};
+use acme_manager_plugin_runtime::{CallError, ErrorKind, Function, Outcome, Plugin, Suspension};
 
 use crate::support::{Reports, beside_good_calls, plugin, present, record};
 
@@ -97,7 +97,7 @@ async fn too_little_memory_to_start_is_said_at_load() {
 
 #[tokio::test]
 async fn guests_that_break_are_told_apart() {
-    let plugin = plugin(|_| {}).await;
+    let plugin = plugin(|settings| settings.limits.breakages = 0).await;
     for (value, expected) in [
         ("panic", "crashed: the token is [redacted] (wasm trap: wasm `unreachable` instruction executed)"),
         ("recurse", "crashed: "),
@@ -174,4 +174,29 @@ async fn more_calls_than_instances_all_get_their_turn() {
     for result in futures::future::join_all(calls).await {
         assert_eq!(result.expect("a turn"), "rested");
     }
+}
+
+#[tokio::test]
+async fn a_plugin_that_breaks_again_and_again_is_suspended_until_it_answers() {
+    let reports = Reports::default();
+    let plugin = plugin(|settings| {
+        settings.limits.breakages = 3;
+        settings.limits.suspension = Duration::from_millis(500);
+        reports.observe(settings);
+    })
+    .await;
+    for _ in 0..3 {
+        assert!(matches!(present(&plugin, "panic").await, Err(CallError::Panicked { .. })));
+    }
+    let error = present(&plugin, "ok").await.expect_err("suspended");
+    assert!(matches!(&error, CallError::Suspended { breakages: 3, .. }) && error.retryable(), "{error}");
+    assert!(error.retry_after().is_some_and(|pause| pause <= Duration::from_millis(500)), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("broke 3 times in a row") && text.contains("crashed: the token is [redacted]"), "{text}");
+    let report = reports.last();
+    assert_eq!((report.outcome, report.error, report.fuel), (Outcome::Suspended, Some("suspended"), 0));
+    assert_eq!(plugin.suspension().breakages, 3);
+    tokio::time::sleep(Duration::from_millis(550)).await;
+    present(&plugin, "ok").await.expect("the pause is over");
+    assert_eq!(plugin.suspension(), Suspension::default());
 }

@@ -34,6 +34,7 @@ const DOCUMENT: &str = "/swagger/doc.json";
         (name = "certificates", description = "Certificates of the token's owner"),
         (name = "tokens", description = "Credentials of clients"),
         (name = "challenges", description = "Answers for CAs"),
+        (name = "plugins", description = "The DNS providers and what their calls came to"),
         (name = "operations", description = "Probes, metrics and this document"),
     )
 )]

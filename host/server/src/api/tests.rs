@@ -32,6 +32,7 @@ mod credentials;
 mod document;
 mod log;
 mod operations;
+mod plugins;
 mod tokens;
 mod validation;
 

@@ -3,11 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use acme_manager_api::{PluginCalls, PluginStatus};
 use acme_manager_plugin_runtime::{Description, Engine, EngineSettings, Inspection, PluginDigest, read_component};
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
 
 use super::plugins::{self, Loader, Plan};
 use crate::certificates::chain;
 use crate::config::{Config, Environment, Flags, PluginCommand};
+
+/// A list of plugins is a few kilobytes that the server has at hand.
+const ANSWER_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Does it and prints the result on standard output.
 ///
@@ -16,6 +23,7 @@ use crate::config::{Config, Environment, Flags, PluginCommand};
 pub async fn run(command: PluginCommand, flags: &Flags) -> anyhow::Result<()> {
     match command {
         PluginCommand::List => list(flags).await,
+        PluginCommand::ListOf(server) => list_of(&server, flags).await,
         PluginCommand::Inspect(path) => inspect(&path).await,
         PluginCommand::Checksum(path) => {
             println!("{}", PluginDigest::of(&read(&path)?));
@@ -43,6 +51,55 @@ async fn list(flags: &Flags) -> anyhow::Result<()> {
         }
     }
     anyhow::ensure!(unusable == 0, "{unusable} of the plugins cannot be used");
+    Ok(())
+}
+
+/// The variable that holds the key of a running server's API: a command line can be seen by every user of a machine.
+const API_KEY: &str = "ACME_MANAGER_API_KEY";
+
+/// Asks a running server, which also knows what its plugins' calls came to.
+async fn list_of(server: &url::Url, flags: &Flags) -> anyhow::Result<()> {
+    let environment = Environment::load(&flags.env_config_path)?;
+    let key = environment.get(API_KEY).with_context(|| {
+        format!("set {API_KEY} to the key whose hash is `common.api_key_hash` on the server {server}")
+    })?;
+    let url = server.join("/api/v1/plugins")?;
+    let client = reqwest::Client::builder().timeout(ANSWER_TIME).build()?;
+    let answer = client
+        .get(url.clone())
+        .header("x-api-key", key.expose_secret())
+        .send()
+        .await
+        .context("the server cannot be asked")?;
+    let status = answer.status();
+    if status == reqwest::StatusCode::UNAUTHORIZED {
+        anyhow::bail!("{url} does not accept the key in {API_KEY}");
+    }
+    anyhow::ensure!(status.is_success(), "{url} answered {status}: is this an acme-manager of this version?");
+    let plugins: Vec<PluginStatus> = answer.json().await.context("the answer is not a list of plugins")?;
+    println!(
+        "{:<16} {:<10} {:<8} {:>8} {:>8} {:>9} {:<64} ORIGIN",
+        "NAME", "STATE", "VERSION", "CALLS", "ERRORS", "MEAN", "SHA-256"
+    );
+    for plugin in plugins {
+        let sum = |of: fn(&PluginCalls) -> u64| plugin.operations.values().map(of).sum::<u64>();
+        let calls = sum(|calls| calls.calls);
+        let errors = sum(|calls| calls.errors.values().sum());
+        let seconds: f64 = plugin.operations.values().map(|calls| calls.seconds).sum();
+        #[expect(clippy::cast_precision_loss, reason = "for people")]
+        let mean = if calls == 0 { "-".to_owned() } else { format!("{:.1} ms", seconds * 1000.0 / calls as f64) };
+        let state = format!("{:?}", plugin.state).to_lowercase();
+        let PluginStatus { name, version, digest, origin, .. } = &plugin;
+        println!("{name:<16} {state:<10} {version:<8} {calls:>8} {errors:>8} {mean:>9} {digest:<64} {origin}");
+        if !plugin.reason.is_empty() {
+            println!("{:<16} {}", "", plugin.reason);
+        }
+        for (operation, calls) in &plugin.operations {
+            for (class, count) in &calls.errors {
+                println!("{:<16} {operation}: {count} × {class}", "");
+            }
+        }
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ use crate::challenges::providers::UsableProvider;
 use crate::config::{self, Config, DefaultChallenge, Environment, PluginSource};
 use crate::names::ProviderName;
 use crate::telemetry::Metrics;
+use crate::telemetry::plugins::{PluginCall, PluginCosts, PluginMetrics};
 use bundled::BUNDLED;
 pub use set::PluginSet;
 
@@ -34,6 +35,7 @@ mod bundled {
 pub struct Loader {
     engine: Engine,
     observer: Option<Observer>,
+    metrics: Option<PluginMetrics>,
     allow_unverified: bool,
 }
 
@@ -61,7 +63,9 @@ impl Loader {
     pub fn new(config: &Config, allow_unverified: bool, metrics: Option<&Metrics>) -> anyhow::Result<Self> {
         let settings = EngineSettings { compile_cache: cache_folder(config), ..EngineSettings::default() };
         let engine = Engine::new(settings).context("cannot start the plugin engine")?;
-        Ok(Self { engine, observer: metrics.map(observer), allow_unverified })
+        let observer = metrics.map(observer);
+        let metrics = metrics.map(|metrics| metrics.plugins().clone());
+        Ok(Self { engine, observer, metrics, allow_unverified })
     }
 }
 
@@ -135,6 +139,9 @@ impl Plan {
         match self.load(loader).await {
             Ok(plugin) => {
                 tracing::info!(plugin = name, origin, digest = %plugin.digest(), "plugin loaded");
+                if let Some(metrics) = &loader.metrics {
+                    metrics.loaded(name, &plugin.description().version, &plugin.digest().to_string());
+                }
                 let calls_per_second = self.entry.as_ref().and_then(|entry| entry.dns_rate_limit);
                 Ok(UsableProvider::from_plugin(plugin, calls_per_second.and_then(std::num::NonZeroU32::new)))
             }
@@ -204,10 +211,26 @@ pub async fn load_all(loader: &Loader, plans: Vec<Plan>) -> Vec<(Plan, Result<Pl
 }
 
 fn observer(metrics: &Metrics) -> Observer {
-    let metrics = metrics.clone();
+    let metrics = metrics.plugins().clone();
     Arc::new(move |report: &CallReport| {
-        let (operation, outcome) = (report.function.as_str(), report.outcome.as_str());
-        metrics.plugin(&report.plugin, operation, outcome, report.wall.as_secs_f64());
+        metrics.called(&PluginCall {
+            plugin: &report.plugin,
+            operation: report.function.as_str(),
+            outcome: report.outcome.as_str(),
+            error: report.error,
+            seconds: report.wall.as_secs_f64(),
+            costs: PluginCosts {
+                fuel: report.fuel,
+                peak_memory_bytes: report.peak_memory_bytes as u64,
+                host_calls: report.host_calls.into(),
+                requests: report.requests.into(),
+                sent_bytes: report.sent_bytes,
+                received_bytes: report.received_bytes,
+                denials: report.denials.into(),
+                dropped_log_lines: report.dropped_log_lines,
+            },
+            is_suspended: report.is_suspended,
+        });
     })
 }
 

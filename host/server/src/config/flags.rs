@@ -45,6 +45,8 @@ pub enum Command {
 pub enum PluginCommand {
     /// Bundled plugins and those of the config.
     List,
+    /// The plugins of a running server and what their calls came to; its base URL.
+    ListOf(url::Url),
     /// What a component says about itself.
     Inspect(PathBuf),
     /// The digest for the key `checksum`.
@@ -80,7 +82,9 @@ pub enum FlagError {
     #[error("{0}")]
     Conflict(&'static str),
     /// A word that is neither a flag nor a command.
-    #[error("unexpected argument {0:?}; commands are `plugin list`, `plugin inspect FILE` and `plugin checksum FILE`")]
+    #[error(
+        "unexpected argument {0:?}; commands are `plugin list [URL OF A SERVER]`, `plugin inspect FILE` and `plugin checksum FILE`"
+    )]
     Unexpected(String),
 }
 
@@ -269,10 +273,14 @@ fn plugin_command(words: &[String]) -> Result<Option<PluginCommand>, FlagError> 
     Ok(Some(match words.as_slice() {
         [] => return Ok(None),
         ["plugin", "list"] => PluginCommand::List,
+        ["plugin", "list", server] => match server.parse::<url::Url>() {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => PluginCommand::ListOf(url),
+            _ => return Err(FlagError::Unexpected((*server).to_owned())),
+        },
         ["plugin", "inspect", file] => PluginCommand::Inspect(PathBuf::from(file)),
         ["plugin", "checksum", file] => PluginCommand::Checksum(PathBuf::from(file)),
         ["plugin"] => return Err(FlagError::Unexpected("plugin".to_owned())),
-        ["plugin", "list", extra, ..] | ["plugin", "inspect" | "checksum", _, extra, ..] => {
+        ["plugin", "list", _, extra, ..] | ["plugin", "inspect" | "checksum", _, extra, ..] => {
             return Err(FlagError::Unexpected((*extra).to_owned()));
         }
         ["plugin", word, ..] | [word, ..] => return Err(FlagError::Unexpected((*word).to_owned())),

@@ -8,6 +8,7 @@ use prometheus::{
     opts,
 };
 
+use super::plugins::PluginMetrics;
 use crate::names::CertificateId;
 
 /// What was done to a certificate.
@@ -62,8 +63,7 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     http_in_flight: IntGauge,
-    plugin_calls: IntCounterVec,
-    plugin_duration: HistogramVec,
+    plugins: PluginMetrics,
     kv_keys: IntGaugeVec,
     build_info: GaugeVec,
 }
@@ -156,16 +156,7 @@ impl Metrics {
                 &["method", "path"],
             ),
             http_in_flight: gauge("acme_manager_http_requests_in_flight", "Requests being answered."),
-            plugin_calls: counters(
-                "acme_manager_plugin_calls_total",
-                "Finished plugin calls.",
-                &["plugin", "operation", "outcome"],
-            ),
-            plugin_duration: histograms(
-                "acme_manager_plugin_call_duration_seconds",
-                "Time of a plugin call.",
-                &["plugin", "operation"],
-            ),
+            plugins: PluginMetrics::new(&registry),
             kv_keys: gauges("acme_manager_kv_keys", "Records in the replicated metadata.", &["type"]),
             build_info,
             registry,
@@ -260,10 +251,10 @@ impl Metrics {
         self.http_duration.with_label_values(&[method, route]).observe(seconds);
     }
 
-    /// Counts a finished plugin call.
-    pub fn plugin(&self, plugin: &str, operation: &str, outcome: &str, seconds: f64) {
-        self.plugin_calls.with_label_values(&[plugin, operation, outcome]).inc();
-        self.plugin_duration.with_label_values(&[plugin, operation]).observe(seconds);
+    /// The series of plugins.
+    #[must_use]
+    pub fn plugins(&self) -> &PluginMetrics {
+        &self.plugins
     }
 
     /// How many records of a type the replicated metadata holds.

@@ -83,6 +83,15 @@ impl Api {
         Ok(())
     }
 
+    /// The list of plugins, with the API key.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn plugins(&self) -> anyhow::Result<Value> {
+        let request = self.request(Method::GET, "/api/v1/plugins").header("X-API-Key", &self.api_key);
+        Ok(request.send().await?.error_for_status()?.json().await?)
+    }
+
     /// `GET /api/v1/certificate/metadata`
     ///
     /// # Errors

@@ -50,7 +50,7 @@ async fn every_route_but_the_open_ones_refuses_a_stranger_in_the_same_words() {
         "GET /swagger/doc.json",
     ];
     assert_eq!(open, expected);
-    assert_eq!(refused, 12);
+    assert_eq!(refused, 13);
 }
 
 #[tokio::test]

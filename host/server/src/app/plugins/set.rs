@@ -92,6 +92,9 @@ impl PluginSet {
             next.insert(plan.name, kept);
         }
         changes.removed = self.current.keys().filter(|name| !next.contains_key(*name)).cloned().collect();
+        if let Some(metrics) = &self.loader.metrics {
+            changes.removed.iter().for_each(|name| metrics.removed(name.as_str()));
+        }
         self.current = next;
         providers.swap(self.entries());
         changes
@@ -104,7 +107,7 @@ impl PluginSet {
     fn member(&self, plan: &Plan) -> Member {
         let fingerprint = fingerprint(plan);
         let (plan, loader) = (plan.clone(), self.loader.clone());
-        let entry = ProviderEntry::on_demand(move || {
+        let entry = ProviderEntry::on_demand(plan.origin(), move || {
             let (plan, loader) = (plan.clone(), loader.clone());
             Box::pin(async move { plan.load_provider(&loader).await })
         });

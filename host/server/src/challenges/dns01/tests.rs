@@ -30,6 +30,7 @@ fn domain(name: &str) -> DomainName {
 /// A provider set with one usable provider called `fake`.
 fn providers(fake: &Arc<Fake>) -> Arc<Providers> {
     let usable = UsableProvider {
+        plugin: None,
         provider: Arc::<Fake>::clone(fake),
         description: Arc::new(fake.description()),
         calls_per_second: None,

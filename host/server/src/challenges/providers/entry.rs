@@ -20,6 +20,7 @@ type Loader = Box<dyn Fn() -> BoxFuture<'static, Result<UsableProvider, String>>
 
 /// One configured or bundled provider.
 pub struct ProviderEntry {
+    origin: String,
     load: Loader,
     loaded: OnceCell<UsableProvider>,
     failed: Mutex<Option<(Instant, String)>>,
@@ -30,6 +31,8 @@ pub struct ProviderEntry {
 pub struct UsableProvider {
     /// The plugin.
     pub provider: Arc<dyn Provider>,
+    /// The same as a plugin, with what operators want to know of it; nothing for another kind of provider.
+    pub plugin: Option<Plugin>,
     /// What it says of itself.
     pub description: Arc<Description>,
     /// The most calls per second that the vendor's account allows (`dns_rate_limit`).
@@ -41,22 +44,24 @@ impl UsableProvider {
     #[must_use]
     pub fn from_plugin(plugin: Plugin, calls_per_second: Option<NonZeroU32>) -> Self {
         let description = Arc::new(plugin.description().clone());
-        Self { provider: Arc::new(plugin), description, calls_per_second }
+        Self { provider: Arc::new(plugin.clone()), plugin: Some(plugin), description, calls_per_second }
     }
 }
 
 impl ProviderEntry {
-    /// A provider that `load` loads when it is first needed. The text of an error is for the operator.
+    /// A provider that `load` loads when it is first needed. The text of an error is for the operator; so is `origin`,
+    /// which says where the component comes from.
     pub fn on_demand(
+        origin: String,
         load: impl Fn() -> BoxFuture<'static, Result<UsableProvider, String>> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { load: Box::new(load), loaded: OnceCell::new(), failed: Mutex::default() })
+        Arc::new(Self { origin, load: Box::new(load), loaded: OnceCell::new(), failed: Mutex::default() })
     }
 
     /// A provider that is there already.
     #[must_use]
     pub fn usable(usable: UsableProvider) -> Arc<Self> {
-        Self::on_demand(move || {
+        Self::on_demand("given".to_owned(), move || {
             let usable = usable.clone();
             Box::pin(async move { Ok(usable) })
         })
@@ -65,7 +70,7 @@ impl ProviderEntry {
     /// A provider that cannot be used; a request that names it learns why.
     #[must_use]
     pub fn unusable(reason: String) -> Arc<Self> {
-        Self::on_demand(move || {
+        Self::on_demand("given".to_owned(), move || {
             let reason = reason.clone();
             Box::pin(async move { Err(reason) })
         })
@@ -86,6 +91,12 @@ impl ProviderEntry {
             loaded
         };
         self.loaded.get_or_try_init(load).await.cloned()
+    }
+
+    /// Where the component comes from: `bundled` or a path.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// What is known without loading anything: nothing yet, the provider, or why the last attempt failed.
@@ -110,7 +121,7 @@ mod tests {
     async fn a_failure_stands_for_a_while_and_is_then_tried_again() {
         let attempts = Arc::new(AtomicUsize::new(0));
         let counted = attempts.clone();
-        let entry = ProviderEntry::on_demand(move || {
+        let entry = ProviderEntry::on_demand("given".to_owned(), move || {
             let attempt = counted.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move { Err(format!("attempt {attempt}")) })
         });

@@ -137,6 +137,7 @@ fn wrong_command_lines_say_what_is_wrong() {
         ("plugin", "unexpected argument \"plugin\""),
         ("plugin inspekt x", "unexpected argument \"inspekt\""),
         ("plugin list x", "unexpected argument \"x\""),
+        ("plugin list https://a.example b", "unexpected argument \"b\""),
         ("-", "unexpected argument \"-\""),
     ];
     for (line, expected) in table {
@@ -156,6 +157,8 @@ fn commands_and_flags_mix() {
     };
     let file = || PathBuf::from("a.wasm");
     assert_eq!(plugin("plugin list"), (PluginCommand::List, PathBuf::from("config.yml")));
+    let server = "https://acme.example.com".parse().expect("a URL");
+    assert_eq!(plugin("plugin list https://acme.example.com").0, PluginCommand::ListOf(server));
     assert_eq!(plugin("-config-path=x plugin inspect a.wasm"), (PluginCommand::Inspect(file()), PathBuf::from("x")));
     assert_eq!(plugin("plugin checksum a.wasm -config-path x"), (PluginCommand::Checksum(file()), PathBuf::from("x")));
     assert_eq!(plugin("plugin inspect -- a.wasm").0, PluginCommand::Inspect(file()));

@@ -151,6 +151,7 @@ async fn the_rate_of_the_account_is_kept_also_across_a_reload() {
     let fake = Arc::new(Fake { delay: Duration::ZERO, ..Fake::default() });
     let solver = offline(&fake);
     let limited = UsableProvider {
+        plugin: None,
         provider: Arc::<Fake>::clone(&fake),
         description: Arc::new(fake.description()),
         calls_per_second: std::num::NonZeroU32::new(2),
