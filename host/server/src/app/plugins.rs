@@ -2,20 +2,19 @@
 //!
 //! A plugin that cannot be loaded does not keep the server from starting: requests that name it learn why.
 
+mod foreign;
 mod load;
 mod set;
+pub(super) mod signature;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use acme_manager_plugin_runtime::{
-    CallReport, Engine, EngineSettings, LoadError, Observer, Origin, Plugin, PluginDigest, read_component,
-};
+use acme_manager_plugin_runtime::{CallReport, Engine, EngineSettings, Observer, Origin, Plugin, PluginDigest};
 use anyhow::Context;
 use futures::future::join_all;
 
-use crate::certificates::chain;
 use crate::challenges::providers::UsableProvider;
 use crate::config::{self, Config, DefaultChallenge, Environment, PluginSource};
 use crate::names::ProviderName;
@@ -176,20 +175,12 @@ pub fn doubts(config: &Config) -> Vec<String> {
 #[must_use]
 pub fn wrong_files(config: &Config) -> Vec<String> {
     let wrong = |entry: &config::Plugin| {
-        let PluginSource::File { path, checksum } = &entry.source else { return None };
-        let problem = match read_component(path) {
+        let PluginSource::File { .. } = &entry.source else { return None };
+        match foreign::read(entry, false) {
             // A missing file is among the config's own warnings.
-            Err(LoadError::Missing { .. }) => return None,
-            Err(error) => chain(&error),
-            Ok(bytes) => {
-                let digest = PluginDigest::of(&bytes);
-                if *digest.as_bytes() == checksum.0 {
-                    return None;
-                }
-                format!("{} has the checksum {digest}, not the one in the config", path.display())
-            }
-        };
-        Some(format!("common.plugins ({}): {problem}", entry.name))
+            Err(foreign::Refusal::Missing(_)) | Ok(_) => None,
+            Err(problem) => Some(format!("common.plugins ({}): {problem}", entry.name)),
+        }
     };
     config.common.plugins.iter().filter_map(wrong).collect()
 }

@@ -12,12 +12,15 @@ use url::{Host, Url};
 
 use super::section::{Notes, Section, scalar};
 use super::tree::{Node, Show};
+use super::trusted_key::{self, TrustedKey};
 use crate::names::ProviderName;
 
 pub(super) const KEYS: &[&str] = &[
     "name",
     "path",
     "checksum",
+    "signature",
+    "trusted_keys",
     "timeout",
     "env",
     "allowed_hosts",
@@ -35,6 +38,10 @@ pub struct Plugin {
     pub name: ProviderName,
     /// What to load.
     pub source: PluginSource,
+    /// The detached signature, absolute; `None` stands for the file with `.minisig` behind its name.
+    pub signature: Option<PathBuf>,
+    /// If there are any, one of these keys must have signed the component: its own, or else those of `common`.
+    pub trusted_keys: Vec<TrustedKey>,
     /// Wall-clock limit of one call.
     pub timeout: Duration,
     /// The whole environment of the plugin; references are resolved.
@@ -103,9 +110,10 @@ const LONGEST_REFERENCE: u64 = 64 * 1024;
 
 pub(super) fn read_all(common: &Section<'_>, notes: &Notes) -> Vec<Plugin> {
     let mut plugins: Vec<Plugin> = Vec::new();
+    let for_all = trusted_key::read_list(common, notes, "plugin_trusted_keys");
     for (path, node) in common.list("plugins") {
         let section = Section::new(&path, node, notes);
-        let Some(plugin) = read(&section, notes) else { continue };
+        let Some(plugin) = read(&section, notes, &for_all) else { continue };
         if plugins.iter().any(|earlier| earlier.name == plugin.name) {
             section.mistake("name", format!("another plugin is already called {:?}", plugin.name.as_str()));
         }
@@ -114,7 +122,7 @@ pub(super) fn read_all(common: &Section<'_>, notes: &Notes) -> Vec<Plugin> {
     plugins
 }
 
-fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
+fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<Plugin> {
     section.only(KEYS, &[]);
     if !section.has("name") {
         section.missing("name");
@@ -123,7 +131,10 @@ fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
     }
     // Everything is read before the first way out, so that all mistakes are noted.
     let name = section.parsed::<ProviderName>("name");
-    let source = read_source(section);
+    let own_keys = section.has("trusted_keys").then(|| trusted_key::read_list(section, notes, "trusted_keys"));
+    let trusted_keys = own_keys.unwrap_or_else(|| for_all.to_vec());
+    let signature = absolute_file(section, "signature");
+    let source = read_source(section, signature.is_some() && trusted_keys.is_empty());
     let timeout = section.seconds("timeout", 3_600).unwrap_or(TIMEOUT);
     let env = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
     let allowed_hosts = read_items(section, notes, "allowed_hosts", parse_host);
@@ -135,6 +146,8 @@ fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
     Some(Plugin {
         name: name?,
         source: source?,
+        signature,
+        trusted_keys,
         timeout,
         env,
         allowed_hosts,
@@ -148,18 +161,22 @@ fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
 
 /// A digest that cannot be right breaks this one plugin, not the config: a half-edited entry must not keep the
 /// server, with all its other issuers, from starting.
-fn read_source(section: &Section<'_>) -> Option<PluginSource> {
+fn read_source(section: &Section<'_>, is_signed_for_nobody: bool) -> Option<PluginSource> {
     let checksum = section.optional_text("checksum");
     if !section.has("path") {
-        if checksum.is_some() {
-            section.mistake("checksum", "has no meaning without `path`: bundled plugins are part of the server");
+        for key in ["checksum", "signature", "trusted_keys"] {
+            if section.has(key) && (key != "checksum" || checksum.is_some()) {
+                section.mistake(key, "has no meaning without `path`: bundled plugins are part of the server");
+            }
         }
         return Some(PluginSource::Bundled);
     }
-    let path = section.file("path")?;
-    if !path.is_absolute() {
-        section.mistake("path", format!("expected an absolute path, got {:?}", path.display().to_string()));
-        return None;
+    let path = absolute_file(section, "path")?;
+    if is_signed_for_nobody {
+        let problem = "nothing would check the signature: name the public key in `trusted_keys`, or in \
+                       `plugin_trusted_keys` of `common` for all plugins";
+        section.warning("signature", format!("{problem}; the plugin stays off"));
+        return Some(PluginSource::Broken { path, problem: problem.to_owned() });
     }
     let Some(checksum) = checksum else {
         section.warning("checksum", "not set: the plugin is loaded only with -allow-unverified-plugins");
@@ -172,6 +189,18 @@ fn read_source(section: &Section<'_>) -> Option<PluginSource> {
     let problem = format!("expected the SHA-256 digest of the file, 64 hex digits, got {checksum:?}");
     section.warning("checksum", format!("{problem}: the plugin stays off"));
     Some(PluginSource::Broken { path, problem })
+}
+
+fn absolute_file(section: &Section<'_>, key: &str) -> Option<PathBuf> {
+    if !section.has(key) {
+        return None;
+    }
+    let path = section.file(key)?;
+    if !path.is_absolute() {
+        section.mistake(key, format!("expected an absolute path, got {:?}", path.display().to_string()));
+        return None;
+    }
+    Some(path)
 }
 
 fn read_env(section: &Section<'_>, notes: &Notes) -> BTreeMap<String, SecretString> {
@@ -210,13 +239,17 @@ fn resolve(text: &str) -> Result<SecretString, String> {
 
 /// The content of a small file without the white space at its ends.
 pub(super) fn read_secret_file(path: &Path) -> Result<SecretString, String> {
+    Ok(SecretString::from(read_text_file(path)?.trim()))
+}
+
+/// The content of a small file.
+pub(super) fn read_text_file(path: &Path) -> Result<zeroize::Zeroizing<String>, String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() || metadata.len() > LONGEST_REFERENCE {
         return Err(format!("cannot read {}: expected a file of at most 64 KiB", path.display()));
     }
-    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
-    Ok(SecretString::from(text.trim()))
+    Ok(zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?))
 }
 
 fn read_items<T>(
