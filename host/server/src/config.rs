@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::names::IssuerName;
 
+mod artifact;
 mod common;
 mod dns;
 mod endpoint;
@@ -24,6 +25,7 @@ mod storage;
 mod tree;
 mod trusted_key;
 
+pub use self::artifact::{Artifact, RegistryUser};
 pub use self::common::{ApiKeyHash, Common, RateLimit, Retry};
 pub use self::dns::{CaSettings, DnsSettings, Propagation, Resolver};
 pub use self::environment::{Environment, EnvironmentError, EnvironmentProblem};

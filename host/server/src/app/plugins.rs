@@ -2,6 +2,7 @@
 //!
 //! A plugin that cannot be loaded does not keep the server from starting: requests that name it learn why.
 
+mod artifact;
 mod foreign;
 mod load;
 mod set;
@@ -32,6 +33,8 @@ mod bundled {
 #[derive(Clone)]
 pub struct Loader {
     engine: Engine,
+    /// Where components from registries are kept.
+    downloads: Option<PathBuf>,
     observer: Option<Observer>,
     allow_unverified: bool,
 }
@@ -58,9 +61,11 @@ impl Loader {
     /// # Errors
     /// When wasmtime cannot be set up on this machine.
     pub fn new(config: &Config, allow_unverified: bool, metrics: Option<&Metrics>) -> anyhow::Result<Self> {
-        let settings = EngineSettings { compile_cache: cache_folder(config), ..EngineSettings::default() };
+        let settings =
+            EngineSettings { compile_cache: beside_data(config, "plugin-cache"), ..EngineSettings::default() };
         let engine = Engine::new(settings).context("cannot start the plugin engine")?;
-        Ok(Self { engine, observer: metrics.map(observer), allow_unverified })
+        let downloads = beside_data(config, "plugin-downloads");
+        Ok(Self { engine, downloads, observer: metrics.map(observer), allow_unverified })
     }
 }
 
@@ -97,6 +102,7 @@ impl Plan {
     pub fn origin(&self) -> String {
         match self.entry.as_ref().map(|entry| &entry.source) {
             None | Some(PluginSource::Bundled) => "bundled".to_owned(),
+            Some(PluginSource::Registry { artifact, .. }) => artifact.to_string(),
             Some(
                 PluginSource::File { path, .. } | PluginSource::Unverified { path } | PluginSource::Broken { path, .. },
             ) => path.display().to_string(),
@@ -121,9 +127,7 @@ impl Plan {
                 let (name, environment) = (self.name.as_str(), &self.environment);
                 load::bundled(&loader.engine, name, origin, entry.as_ref(), environment, observer).await
             }
-            (Component::OfEntry, Some(entry)) => {
-                load::foreign(&loader.engine, entry, loader.allow_unverified, observer).await
-            }
+            (Component::OfEntry, Some(entry)) => load::foreign(loader, entry, observer).await,
             (Component::OfEntry, None) => unreachable!("only an entry names a component that is not bundled"),
         }
     }
@@ -202,9 +206,9 @@ fn observer(metrics: &Metrics) -> Observer {
     })
 }
 
-/// Compiled plugins are kept beside the data, so that the next start need not compile them. Without a data folder
-/// there is no cache: a shared temporary folder would let others plant code.
-fn cache_folder(config: &Config) -> Option<PathBuf> {
+/// Compiled and downloaded plugins are kept beside the data, so that the next start need not do it again. Without a
+/// data folder they are not kept: a shared temporary folder would let others plant code.
+fn beside_data(config: &Config, folder: &str) -> Option<PathBuf> {
     let data = match &config.storage {
         config::Storage::Embedded(embedded) => embedded.path.parent().map(Path::to_owned),
         config::Storage::Vault(_) => {
@@ -212,5 +216,5 @@ fn cache_folder(config: &Config) -> Option<PathBuf> {
         }
     }?;
     let data = if data.as_os_str().is_empty() { PathBuf::from(".") } else { data };
-    Some(std::path::absolute(data).ok()?.join("plugin-cache"))
+    Some(std::path::absolute(data).ok()?.join(folder))
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+use super::artifact::{self, Artifact, RegistryUser};
 use super::section::{Notes, Section, scalar};
 use super::tree::{Node, Show};
 use super::trusted_key::{self, TrustedKey};
@@ -21,6 +22,8 @@ pub(super) const KEYS: &[&str] = &[
     "checksum",
     "signature",
     "trusted_keys",
+    "registry_username",
+    "registry_password",
     "timeout",
     "env",
     "allowed_hosts",
@@ -40,6 +43,8 @@ pub struct Plugin {
     pub source: PluginSource,
     /// The detached signature, absolute; `None` stands for the file with `.minisig` behind its name.
     pub signature: Option<PathBuf>,
+    /// Who the server is for the registry that the plugin comes from; references are resolved.
+    pub registry_user: Option<RegistryUser>,
     /// If there are any, one of these keys must have signed the component: its own, or else those of `common`.
     pub trusted_keys: Vec<TrustedKey>,
     /// Wall-clock limit of one call.
@@ -72,6 +77,13 @@ pub enum PluginSource {
         /// What its content must hash to.
         checksum: Checksum,
     },
+    /// An artifact of a registry.
+    Registry {
+        /// Which one; its digest pins the component.
+        artifact: Artifact,
+        /// What the component must hash to, if the config says so as well.
+        checksum: Option<Checksum>,
+    },
     /// A file without `checksum`, for servers that were started with `-allow-unverified-plugins`.
     Unverified {
         /// Absolute.
@@ -79,7 +91,7 @@ pub enum PluginSource {
     },
     /// The entry can never be loaded; the server runs on without this plugin.
     Broken {
-        /// Absolute.
+        /// As far as it is known.
         path: PathBuf,
         /// What is wrong, for the operator.
         problem: String,
@@ -134,6 +146,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     let own_keys = section.has("trusted_keys").then(|| trusted_key::read_list(section, notes, "trusted_keys"));
     let trusted_keys = own_keys.unwrap_or_else(|| for_all.to_vec());
     let signature = absolute_file(section, "signature");
+    let registry_user = read_registry_user(section);
     let source = read_source(section, signature.is_some() && trusted_keys.is_empty());
     let timeout = section.seconds("timeout", 3_600).unwrap_or(TIMEOUT);
     let env = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
@@ -147,6 +160,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
         name: name?,
         source: source?,
         signature,
+        registry_user,
         trusted_keys,
         timeout,
         env,
@@ -164,19 +178,38 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
 fn read_source(section: &Section<'_>, is_signed_for_nobody: bool) -> Option<PluginSource> {
     let checksum = section.optional_text("checksum");
     if !section.has("path") {
-        for key in ["checksum", "signature", "trusted_keys"] {
+        for key in ["checksum", "signature", "trusted_keys", "registry_username", "registry_password"] {
             if section.has(key) && (key != "checksum" || checksum.is_some()) {
                 section.mistake(key, "has no meaning without `path`: bundled plugins are part of the server");
             }
         }
         return Some(PluginSource::Bundled);
     }
-    let path = absolute_file(section, "path")?;
+    let place = section.text("path")?;
+    let artifact = place.strip_prefix(artifact::SCHEME).map(Artifact::parse);
+    let artifact = match artifact.transpose() {
+        Ok(artifact) => artifact,
+        Err(problem) => {
+            section.mistake("path", problem);
+            return None;
+        }
+    };
+    if artifact.is_none() {
+        for key in ["registry_username", "registry_password"] {
+            if section.has(key) {
+                section.mistake(key, "has no meaning without a `path` that begins with oci://");
+            }
+        }
+    }
+    let path = if artifact.is_some() { PathBuf::from(place) } else { absolute_file(section, "path")? };
     if is_signed_for_nobody {
         let problem = "nothing would check the signature: name the public key in `trusted_keys`, or in \
                        `plugin_trusted_keys` of `common` for all plugins";
         section.warning("signature", format!("{problem}; the plugin stays off"));
         return Some(PluginSource::Broken { path, problem: problem.to_owned() });
+    }
+    if let (Some(artifact), None) = (&artifact, &checksum) {
+        return Some(PluginSource::Registry { artifact: artifact.clone(), checksum: None });
     }
     let Some(checksum) = checksum else {
         section.warning("checksum", "not set: the plugin is loaded only with -allow-unverified-plugins");
@@ -184,11 +217,34 @@ fn read_source(section: &Section<'_>, is_signed_for_nobody: bool) -> Option<Plug
     };
     let mut digest = [0; 32];
     if hex::decode_to_slice(&checksum, &mut digest).is_ok() {
-        return Some(PluginSource::File { path, checksum: Checksum(digest) });
+        let checksum = Checksum(digest);
+        return Some(match artifact {
+            Some(artifact) => PluginSource::Registry { artifact, checksum: Some(checksum) },
+            None => PluginSource::File { path, checksum },
+        });
     }
     let problem = format!("expected the SHA-256 digest of the file, 64 hex digits, got {checksum:?}");
     section.warning("checksum", format!("{problem}: the plugin stays off"));
     Some(PluginSource::Broken { path, problem })
+}
+
+/// Both keys, or neither.
+fn read_registry_user(section: &Section<'_>) -> Option<RegistryUser> {
+    let (name_key, password_key) = ("registry_username", "registry_password");
+    for (key, other) in [(name_key, password_key), (password_key, name_key)] {
+        if section.has(key) && !section.has(other) {
+            section.mistake(key, format!("has no meaning without `{other}`"));
+        }
+    }
+    let name = section.text(name_key);
+    let password = section.optional_secret(password_key)?;
+    match resolve(password.expose_secret()) {
+        Ok(password) => Some(RegistryUser { name: name?, password }),
+        Err(problem) => {
+            section.mistake(password_key, problem);
+            None
+        }
+    }
 }
 
 fn absolute_file(section: &Section<'_>, key: &str) -> Option<PathBuf> {

@@ -8,9 +8,9 @@ use acme_manager_plugin_runtime::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{BUNDLED, foreign};
+use super::{BUNDLED, Loader, artifact, foreign};
 use crate::certificates::chain;
-use crate::config::{self, Environment};
+use crate::config::{self, Environment, PluginSource};
 
 /// A bundled plugin gets what its description names and nothing else of the environment.
 pub(super) async fn bundled(
@@ -37,13 +37,22 @@ pub(super) async fn bundled(
 
 /// A foreign plugin gets exactly what its entry says.
 pub(super) async fn foreign(
-    engine: &Engine,
+    loader: &Loader,
     entry: &config::Plugin,
-    allow_unverified: bool,
     observer: Option<Observer>,
 ) -> Result<Plugin, String> {
-    let wanted = entry.clone();
-    let read = tokio::task::spawn_blocking(move || foreign::read(&wanted, allow_unverified));
+    let fetched = match &entry.source {
+        PluginSource::Registry { artifact, .. } => {
+            let folder = loader.downloads.as_deref();
+            Some(artifact::fetch(artifact, entry.registry_user.as_ref(), folder).await.map_err(|e| e.to_string())?)
+        }
+        _ => None,
+    };
+    let (wanted, allow_unverified) = (entry.clone(), loader.allow_unverified);
+    let read = tokio::task::spawn_blocking(move || match fetched {
+        Some(bytes) => foreign::check(&wanted, bytes),
+        None => foreign::read(&wanted, allow_unverified),
+    });
     let read = read.await.map_err(|_| "it cannot be read: the server is ending".to_owned())?;
     let origin = read.map_err(|refusal| refusal.to_string())?;
     let mut settings = PluginSettings::new(entry.name.as_str(), origin);
@@ -51,7 +60,7 @@ pub(super) async fn foreign(
     settings.limits = limits(entry);
     settings.grants = grants(&[], Some(entry))?;
     settings.observer = observer;
-    engine.load(settings).await.map_err(|e| chain(&e))
+    loader.engine.load(settings).await.map_err(|e| chain(&e))
 }
 
 /// The values of the declared keys, taken from the first name that is set.

@@ -103,6 +103,27 @@ fn a_signature_replaces_no_checksum_and_no_checksum_replaces_a_signature() {
 }
 
 #[test]
+fn what_comes_from_a_registry_is_held_to_the_same() {
+    let place = format!("oci://registry.example/dns/plugin@sha256:{}", PluginDigest::of(b"the manifest"));
+    let check = |checksum, more: &str| {
+        let checked = check(&entry(Path::new(&place), checksum, "", more), Bytes::from_static(COMPONENT));
+        checked.map(drop).map_err(|refusal| refusal.to_string())
+    };
+    let trusting = format!(", trusted_keys: ['{KEY}']");
+    let signature = |name: &str| format!("{trusting}, signature: '{FIXTURES}/{name}'");
+    assert_eq!(check(None, ""), Ok(()));
+    assert_eq!(check(Some(COMPONENT), &signature("component.bin.minisig")), Ok(()));
+    for (checksum, more, expected) in [
+        (Some(&b"other"[..]), String::new(), "has another checksum"),
+        (None, trusting.clone(), "`signature` must name the file"),
+        (None, signature("legacy.minisig"), "legacy kind"),
+    ] {
+        let error = check(checksum, &more).expect_err(expected);
+        assert!(error.contains(expected) && error.contains(&place), "{error}");
+    }
+}
+
+#[test]
 fn only_regular_files_of_a_bounded_size_are_read() {
     let dir = tempfile::tempdir().expect("a directory");
     let fifo = dir.path().join("fifo");
