@@ -47,7 +47,7 @@ impl Engine {
     }
 
     fn look_into(&self, bytes: Vec<u8>) -> Result<(Inspection, Option<Compiled>), LoadError> {
-        let source = Source::unchecked("the input".into(), bytes)?;
+        let source = Source::unchecked("the input".into(), bytes.into())?;
         let component = self.component(&source)?;
         let ty = component.component_type();
         let imports: Vec<String> = ty.imports(&self.0.wasm).map(|(name, _)| name.to_owned()).collect();

@@ -43,5 +43,5 @@ pub use grants::{Grants, HostGrant, HostGrantError};
 pub use http::Resolver;
 pub use inspect::Inspection;
 pub use limits::Limits;
-pub use load::{LoadError, Origin, PluginSettings, read_component};
+pub use load::{LoadError, Origin, PluginSettings, read_component, read_regular_file};
 pub use plugin::Plugin;

@@ -34,6 +34,7 @@ use reload::Reloader;
 pub mod check;
 pub mod dns;
 pub mod plugin_commands;
+mod plugin_signatures;
 pub mod plugins;
 mod reload;
 mod serve;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::names::IssuerName;
 
+mod artifact;
 mod common;
 mod dns;
 mod endpoint;
@@ -22,19 +23,22 @@ mod plugin;
 mod section;
 mod storage;
 mod tree;
+mod trusted_key;
 
+pub use self::artifact::{Artifact, RegistryUser};
 pub use self::common::{ApiKeyHash, Common, RateLimit, Retry};
 pub use self::dns::{CaSettings, DnsSettings, Propagation, Resolver};
 pub use self::environment::{Environment, EnvironmentError, EnvironmentProblem};
 pub use self::flags::{
-    CleanupFlags, ClusterFlags, Command, FlagError, Flags, IntervalFlags, ListenAddress, LogFlags, LogFormat, LogLevel,
-    MemberAddress, MemberlistFlags, PluginCommand, RingFlags, ServerFlags,
+    CleanupFlags, ClusterFlags, Command, FlagError, Flags, IntervalFlags, KeyPassword, ListenAddress, LogFlags,
+    LogFormat, LogLevel, MemberAddress, MemberlistFlags, PluginCommand, RingFlags, SecretKeyFile, ServerFlags,
 };
 pub use self::issuer::{DefaultChallenge, ExternalAccount, Issuer};
 pub use self::plugin::{Checksum, Plugin, PluginSource};
 pub use self::section::Problem;
 pub use self::storage::{Embedded, Storage, Vault};
 pub use self::tree::SyntaxError;
+pub use self::trusted_key::{Distrust, KeyId, TrustedKey};
 pub use crate::durations::RenewalDays;
 
 use self::section::{Notes, Section};

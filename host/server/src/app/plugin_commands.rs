@@ -1,14 +1,14 @@
-//! `plugin list|inspect|checksum`: what there is to know about components, for operators and authors.
+//! `plugin list|inspect|checksum` and those about signatures: what there is to know about components, for operators and authors.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use acme_manager_api::{PluginCalls, PluginStatus};
 use acme_manager_plugin_runtime::{Description, Engine, EngineSettings, Inspection, PluginDigest, read_component};
-
 use anyhow::Context;
 use secrecy::ExposeSecret;
 
+use super::plugin_signatures;
 use super::plugins::{self, Loader, Plan};
 use crate::certificates::chain;
 use crate::config::{Config, Environment, Flags, PluginCommand};
@@ -29,6 +29,9 @@ pub async fn run(command: PluginCommand, flags: &Flags) -> anyhow::Result<()> {
             println!("{}", PluginDigest::of(&read(&path)?));
             Ok(())
         }
+        PluginCommand::Keygen(key) => plugin_signatures::keygen(&key),
+        PluginCommand::Sign { file, key } => plugin_signatures::sign(&file, &key),
+        PluginCommand::Verify { file, key } => plugin_signatures::verify(&file, &key),
     }
 }
 

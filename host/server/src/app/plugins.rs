@@ -2,20 +2,20 @@
 //!
 //! A plugin that cannot be loaded does not keep the server from starting: requests that name it learn why.
 
+mod artifact;
+mod foreign;
 mod load;
 mod set;
+pub(super) mod signature;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use acme_manager_plugin_runtime::{
-    CallReport, Engine, EngineSettings, LoadError, Observer, Origin, Plugin, PluginDigest, read_component,
-};
+use acme_manager_plugin_runtime::{CallReport, Engine, EngineSettings, Observer, Origin, Plugin, PluginDigest};
 use anyhow::Context;
 use futures::future::join_all;
 
-use crate::certificates::chain;
 use crate::challenges::providers::UsableProvider;
 use crate::config::{self, Config, DefaultChallenge, Environment, PluginSource};
 use crate::names::ProviderName;
@@ -34,6 +34,8 @@ mod bundled {
 #[derive(Clone)]
 pub struct Loader {
     engine: Engine,
+    /// Where components from registries are kept.
+    downloads: Option<PathBuf>,
     observer: Option<Observer>,
     metrics: Option<PluginMetrics>,
     allow_unverified: bool,
@@ -61,11 +63,13 @@ impl Loader {
     /// # Errors
     /// When wasmtime cannot be set up on this machine.
     pub fn new(config: &Config, allow_unverified: bool, metrics: Option<&Metrics>) -> anyhow::Result<Self> {
-        let settings = EngineSettings { compile_cache: cache_folder(config), ..EngineSettings::default() };
+        let settings =
+            EngineSettings { compile_cache: beside_data(config, "plugin-cache"), ..EngineSettings::default() };
         let engine = Engine::new(settings).context("cannot start the plugin engine")?;
+        let downloads = beside_data(config, "plugin-downloads");
         let observer = metrics.map(observer);
         let metrics = metrics.map(|metrics| metrics.plugins().clone());
-        Ok(Self { engine, observer, metrics, allow_unverified })
+        Ok(Self { engine, downloads, observer, metrics, allow_unverified })
     }
 }
 
@@ -102,6 +106,7 @@ impl Plan {
     pub fn origin(&self) -> String {
         match self.entry.as_ref().map(|entry| &entry.source) {
             None | Some(PluginSource::Bundled) => "bundled".to_owned(),
+            Some(PluginSource::Registry { artifact, .. }) => artifact.to_string(),
             Some(
                 PluginSource::File { path, .. } | PluginSource::Unverified { path } | PluginSource::Broken { path, .. },
             ) => path.display().to_string(),
@@ -126,9 +131,7 @@ impl Plan {
                 let (name, environment) = (self.name.as_str(), &self.environment);
                 load::bundled(&loader.engine, name, origin, entry.as_ref(), environment, observer).await
             }
-            (Component::OfEntry, Some(entry)) => {
-                load::foreign(&loader.engine, entry, loader.allow_unverified, observer).await
-            }
+            (Component::OfEntry, Some(entry)) => load::foreign(loader, entry, observer).await,
             (Component::OfEntry, None) => unreachable!("only an entry names a component that is not bundled"),
         }
     }
@@ -183,20 +186,12 @@ pub fn doubts(config: &Config) -> Vec<String> {
 #[must_use]
 pub fn wrong_files(config: &Config) -> Vec<String> {
     let wrong = |entry: &config::Plugin| {
-        let PluginSource::File { path, checksum } = &entry.source else { return None };
-        let problem = match read_component(path) {
+        let PluginSource::File { .. } = &entry.source else { return None };
+        match foreign::read(entry, false) {
             // A missing file is among the config's own warnings.
-            Err(LoadError::Missing { .. }) => return None,
-            Err(error) => chain(&error),
-            Ok(bytes) => {
-                let digest = PluginDigest::of(&bytes);
-                if *digest.as_bytes() == checksum.0 {
-                    return None;
-                }
-                format!("{} has the checksum {digest}, not the one in the config", path.display())
-            }
-        };
-        Some(format!("common.plugins ({}): {problem}", entry.name))
+            Err(foreign::Refusal::Missing(_)) | Ok(_) => None,
+            Err(problem) => Some(format!("common.plugins ({}): {problem}", entry.name)),
+        }
     };
     config.common.plugins.iter().filter_map(wrong).collect()
 }
@@ -234,9 +229,9 @@ fn observer(metrics: &Metrics) -> Observer {
     })
 }
 
-/// Compiled plugins are kept beside the data, so that the next start need not compile them. Without a data folder
-/// there is no cache: a shared temporary folder would let others plant code.
-fn cache_folder(config: &Config) -> Option<PathBuf> {
+/// Compiled and downloaded plugins are kept beside the data, so that the next start need not do it again. Without a
+/// data folder they are not kept: a shared temporary folder would let others plant code.
+fn beside_data(config: &Config, folder: &str) -> Option<PathBuf> {
     let data = match &config.storage {
         config::Storage::Embedded(embedded) => embedded.path.parent().map(Path::to_owned),
         config::Storage::Vault(_) => {
@@ -244,5 +239,5 @@ fn cache_folder(config: &Config) -> Option<PathBuf> {
         }
     }?;
     let data = if data.as_os_str().is_empty() { PathBuf::from(".") } else { data };
-    Some(std::path::absolute(data).ok()?.join("plugin-cache"))
+    Some(std::path::absolute(data).ok()?.join(folder))
 }

@@ -16,6 +16,7 @@ pub(super) const KEYS: &[&str] = &[
     "rootpath_account",
     "rootpath_certificate",
     "plugins",
+    "plugin_trusted_keys",
     "http_client_retry_max",
     "http_client_retry_wait_min",
     "http_client_retry_wait_max",

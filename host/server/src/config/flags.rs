@@ -51,6 +51,42 @@ pub enum PluginCommand {
     Inspect(PathBuf),
     /// The digest for the key `checksum`.
     Checksum(PathBuf),
+    /// A new pair of keys for signatures.
+    Keygen(SecretKeyFile),
+    /// Makes the signature beside a component.
+    Sign {
+        /// The component.
+        file: PathBuf,
+        /// Whose signature it is.
+        key: SecretKeyFile,
+    },
+    /// Checks the signature beside a component.
+    Verify {
+        /// The component.
+        file: PathBuf,
+        /// The public key, or the file that holds it.
+        key: String,
+    },
+}
+
+/// A secret key of minisign on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretKeyFile {
+    /// The file.
+    pub path: PathBuf,
+    /// How it is protected.
+    pub password: KeyPassword,
+}
+
+/// Where the password of a secret key comes from: never the command line, which others can see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPassword {
+    /// It is asked for at the terminal.
+    Terminal,
+    /// It is the content of a file.
+    File(PathBuf),
+    /// The key has none.
+    None,
 }
 
 /// Why a command line cannot be followed.
@@ -83,7 +119,7 @@ pub enum FlagError {
     Conflict(&'static str),
     /// A word that is neither a flag nor a command.
     #[error(
-        "unexpected argument {0:?}; commands are `plugin list [URL OF A SERVER]`, `plugin inspect FILE` and `plugin checksum FILE`"
+        "unexpected argument {0:?}; commands are `plugin list [URL OF A SERVER]`, `plugin inspect|checksum|sign|verify FILE` and `plugin keygen`; see -help"
     )]
     Unexpected(String),
 }
@@ -114,6 +150,9 @@ pub struct Flags {
     /// Print the version and exit
     #[arg(long, default_value = "false", value_name = "bool", value_parser = parse_bool, action = clap::ArgAction::Set, help_heading = "Configuration")]
     version: bool,
+    /// Keys of plugin signatures.
+    #[command(flatten)]
+    signature: SignatureFlags,
     /// How often workers look.
     #[command(flatten)]
     pub check: IntervalFlags,
@@ -167,6 +206,21 @@ pub struct ServerFlags {
     /// Header read timeout in seconds
     #[arg(long = "server.http-read-header-timeout", default_value = "10", value_name = "int", value_parser = parse_seconds)]
     pub http_read_header_timeout: Duration,
+}
+
+/// `-key` and what goes with it
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Plugin signatures")]
+struct SignatureFlags {
+    /// Key file; for plugin verify also the public key itself
+    #[arg(long, value_name = "string")]
+    key: Option<String>,
+    /// File with the password of the secret key
+    #[arg(long, value_name = "string")]
+    password_file: Option<PathBuf>,
+    /// The secret key has no password
+    #[arg(long, default_value = "false", value_name = "bool", value_parser = parse_bool, action = clap::ArgAction::Set)]
+    no_password: bool,
 }
 
 /// `-check-*-interval`
@@ -229,7 +283,14 @@ impl Flags {
         if flags.version {
             return Ok(Command::Version);
         }
-        match plugin_command(&arguments.words)? {
+        let command = plugin_command(&arguments.words, &flags.signature)?;
+        let needs_key = command.as_ref().is_some_and(PluginCommand::needs_key);
+        if !needs_key && ["key", "password-file", "no-password"].iter().any(|flag| flags.is_given(flag)) {
+            return Err(FlagError::Conflict(
+                "-key, -password-file and -no-password belong to `plugin keygen`, `plugin sign` and `plugin verify`",
+            ));
+        }
+        match command {
             Some(command) => Ok(Command::Plugin(command, flags)),
             None if flags.config_check => Ok(Command::ConfigCheck(flags)),
             None => Ok(Command::Serve(flags)),
@@ -268,7 +329,33 @@ impl Default for Flags {
     }
 }
 
-fn plugin_command(words: &[String]) -> Result<Option<PluginCommand>, FlagError> {
+impl PluginCommand {
+    fn needs_key(&self) -> bool {
+        matches!(self, Self::Keygen(_) | Self::Sign { .. } | Self::Verify { .. })
+    }
+}
+
+impl SignatureFlags {
+    fn secret_key(&self) -> Result<SecretKeyFile, FlagError> {
+        let path = self.key.as_ref().ok_or(FlagError::Conflict("-key is missing: the file of the secret key"))?;
+        let password = match (&self.password_file, self.no_password) {
+            (None, false) => KeyPassword::Terminal,
+            (None, true) => KeyPassword::None,
+            (Some(file), false) => KeyPassword::File(file.clone()),
+            (Some(_), true) => return Err(FlagError::Conflict("-password-file and -no-password exclude each other")),
+        };
+        Ok(SecretKeyFile { path: path.into(), password })
+    }
+
+    fn public_key(&self) -> Result<String, FlagError> {
+        if self.password_file.is_some() || self.no_password {
+            return Err(FlagError::Conflict("`plugin verify` takes a public key, which has no password"));
+        }
+        self.key.clone().ok_or(FlagError::Conflict("-key is missing: the public key, or the file that holds it"))
+    }
+}
+
+fn plugin_command(words: &[String], signature: &SignatureFlags) -> Result<Option<PluginCommand>, FlagError> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Ok(Some(match words.as_slice() {
         [] => return Ok(None),
@@ -279,8 +366,12 @@ fn plugin_command(words: &[String]) -> Result<Option<PluginCommand>, FlagError> 
         },
         ["plugin", "inspect", file] => PluginCommand::Inspect(PathBuf::from(file)),
         ["plugin", "checksum", file] => PluginCommand::Checksum(PathBuf::from(file)),
+        ["plugin", "keygen"] => PluginCommand::Keygen(signature.secret_key()?),
+        ["plugin", "sign", file] => PluginCommand::Sign { file: PathBuf::from(file), key: signature.secret_key()? },
+        ["plugin", "verify", file] => PluginCommand::Verify { file: PathBuf::from(file), key: signature.public_key()? },
         ["plugin"] => return Err(FlagError::Unexpected("plugin".to_owned())),
-        ["plugin", "list", _, extra, ..] | ["plugin", "inspect" | "checksum", _, extra, ..] => {
+        ["plugin", "keygen", extra, ..]
+        | ["plugin", "list" | "inspect" | "checksum" | "sign" | "verify", _, extra, ..] => {
             return Err(FlagError::Unexpected((*extra).to_owned()));
         }
         ["plugin", word, ..] | [word, ..] => return Err(FlagError::Unexpected((*word).to_owned())),

@@ -7,17 +7,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+use super::artifact::{self, Artifact, RegistryUser};
 use super::section::{Notes, Section, scalar};
 use super::tree::{Node, Show};
+use super::trusted_key::{self, TrustedKey};
 use crate::names::ProviderName;
 
 pub(super) const KEYS: &[&str] = &[
     "name",
     "path",
     "checksum",
+    "signature",
+    "trusted_keys",
+    "registry_username",
+    "registry_password",
     "timeout",
     "env",
     "allowed_hosts",
@@ -35,6 +41,12 @@ pub struct Plugin {
     pub name: ProviderName,
     /// What to load.
     pub source: PluginSource,
+    /// The detached signature, absolute; `None` stands for the file with `.minisig` behind its name.
+    pub signature: Option<PathBuf>,
+    /// Who the server is for the registry that the plugin comes from; references are resolved.
+    pub registry_user: Option<RegistryUser>,
+    /// If there are any, one of these keys must have signed the component: its own, or else those of `common`.
+    pub trusted_keys: Vec<TrustedKey>,
     /// Wall-clock limit of one call.
     pub timeout: Duration,
     /// The whole environment of the plugin; references are resolved.
@@ -65,6 +77,13 @@ pub enum PluginSource {
         /// What its content must hash to.
         checksum: Checksum,
     },
+    /// An artifact of a registry.
+    Registry {
+        /// Which one; its digest pins the component.
+        artifact: Artifact,
+        /// What the component must hash to, if the config says so as well.
+        checksum: Option<Checksum>,
+    },
     /// A file without `checksum`, for servers that were started with `-allow-unverified-plugins`.
     Unverified {
         /// Absolute.
@@ -72,7 +91,7 @@ pub enum PluginSource {
     },
     /// The entry can never be loaded; the server runs on without this plugin.
     Broken {
-        /// Absolute.
+        /// As far as it is known.
         path: PathBuf,
         /// What is wrong, for the operator.
         problem: String,
@@ -103,9 +122,10 @@ const LONGEST_REFERENCE: u64 = 64 * 1024;
 
 pub(super) fn read_all(common: &Section<'_>, notes: &Notes) -> Vec<Plugin> {
     let mut plugins: Vec<Plugin> = Vec::new();
+    let for_all = trusted_key::read_list(common, notes, "plugin_trusted_keys");
     for (path, node) in common.list("plugins") {
         let section = Section::new(&path, node, notes);
-        let Some(plugin) = read(&section, notes) else { continue };
+        let Some(plugin) = read(&section, notes, &for_all) else { continue };
         if plugins.iter().any(|earlier| earlier.name == plugin.name) {
             section.mistake("name", format!("another plugin is already called {:?}", plugin.name.as_str()));
         }
@@ -114,7 +134,7 @@ pub(super) fn read_all(common: &Section<'_>, notes: &Notes) -> Vec<Plugin> {
     plugins
 }
 
-fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
+fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<Plugin> {
     section.only(KEYS, &[]);
     if !section.has("name") {
         section.missing("name");
@@ -123,7 +143,11 @@ fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
     }
     // Everything is read before the first way out, so that all mistakes are noted.
     let name = section.parsed::<ProviderName>("name");
-    let source = read_source(section);
+    let own_keys = section.has("trusted_keys").then(|| trusted_key::read_list(section, notes, "trusted_keys"));
+    let trusted_keys = own_keys.unwrap_or_else(|| for_all.to_vec());
+    let signature = absolute_file(section, "signature");
+    let registry_user = read_registry_user(section);
+    let source = read_source(section, signature.is_some() && trusted_keys.is_empty());
     let timeout = section.seconds("timeout", 3_600).unwrap_or(TIMEOUT);
     let env = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
     let allowed_hosts = read_items(section, notes, "allowed_hosts", parse_host);
@@ -135,6 +159,9 @@ fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
     Some(Plugin {
         name: name?,
         source: source?,
+        signature,
+        registry_user,
+        trusted_keys,
         timeout,
         env,
         allowed_hosts,
@@ -148,18 +175,41 @@ fn read(section: &Section<'_>, notes: &Notes) -> Option<Plugin> {
 
 /// A digest that cannot be right breaks this one plugin, not the config: a half-edited entry must not keep the
 /// server, with all its other issuers, from starting.
-fn read_source(section: &Section<'_>) -> Option<PluginSource> {
+fn read_source(section: &Section<'_>, is_signed_for_nobody: bool) -> Option<PluginSource> {
     let checksum = section.optional_text("checksum");
     if !section.has("path") {
-        if checksum.is_some() {
-            section.mistake("checksum", "has no meaning without `path`: bundled plugins are part of the server");
+        for key in ["checksum", "signature", "trusted_keys", "registry_username", "registry_password"] {
+            if section.has(key) && (key != "checksum" || checksum.is_some()) {
+                section.mistake(key, "has no meaning without `path`: bundled plugins are part of the server");
+            }
         }
         return Some(PluginSource::Bundled);
     }
-    let path = section.file("path")?;
-    if !path.is_absolute() {
-        section.mistake("path", format!("expected an absolute path, got {:?}", path.display().to_string()));
-        return None;
+    let place = section.text("path")?;
+    let artifact = place.strip_prefix(artifact::SCHEME).map(Artifact::parse);
+    let artifact = match artifact.transpose() {
+        Ok(artifact) => artifact,
+        Err(problem) => {
+            section.mistake("path", problem);
+            return None;
+        }
+    };
+    if artifact.is_none() {
+        for key in ["registry_username", "registry_password"] {
+            if section.has(key) {
+                section.mistake(key, "has no meaning without a `path` that begins with oci://");
+            }
+        }
+    }
+    let path = if artifact.is_some() { PathBuf::from(place) } else { absolute_file(section, "path")? };
+    if is_signed_for_nobody {
+        let problem = "nothing would check the signature: name the public key in `trusted_keys`, or in \
+                       `plugin_trusted_keys` of `common` for all plugins";
+        section.warning("signature", format!("{problem}; the plugin stays off"));
+        return Some(PluginSource::Broken { path, problem: problem.to_owned() });
+    }
+    if let (Some(artifact), None) = (&artifact, &checksum) {
+        return Some(PluginSource::Registry { artifact: artifact.clone(), checksum: None });
     }
     let Some(checksum) = checksum else {
         section.warning("checksum", "not set: the plugin is loaded only with -allow-unverified-plugins");
@@ -167,11 +217,46 @@ fn read_source(section: &Section<'_>) -> Option<PluginSource> {
     };
     let mut digest = [0; 32];
     if hex::decode_to_slice(&checksum, &mut digest).is_ok() {
-        return Some(PluginSource::File { path, checksum: Checksum(digest) });
+        let checksum = Checksum(digest);
+        return Some(match artifact {
+            Some(artifact) => PluginSource::Registry { artifact, checksum: Some(checksum) },
+            None => PluginSource::File { path, checksum },
+        });
     }
     let problem = format!("expected the SHA-256 digest of the file, 64 hex digits, got {checksum:?}");
     section.warning("checksum", format!("{problem}: the plugin stays off"));
     Some(PluginSource::Broken { path, problem })
+}
+
+/// Both keys, or neither.
+fn read_registry_user(section: &Section<'_>) -> Option<RegistryUser> {
+    let (name_key, password_key) = ("registry_username", "registry_password");
+    for (key, other) in [(name_key, password_key), (password_key, name_key)] {
+        if section.has(key) && !section.has(other) {
+            section.mistake(key, format!("has no meaning without `{other}`"));
+        }
+    }
+    let name = section.text(name_key);
+    let password = section.optional_secret(password_key)?;
+    match resolve(password.expose_secret()) {
+        Ok(password) => Some(RegistryUser { name: name?, password }),
+        Err(problem) => {
+            section.mistake(password_key, problem);
+            None
+        }
+    }
+}
+
+fn absolute_file(section: &Section<'_>, key: &str) -> Option<PathBuf> {
+    if !section.has(key) {
+        return None;
+    }
+    let path = section.file(key)?;
+    if !path.is_absolute() {
+        section.mistake(key, format!("expected an absolute path, got {:?}", path.display().to_string()));
+        return None;
+    }
+    Some(path)
 }
 
 fn read_env(section: &Section<'_>, notes: &Notes) -> BTreeMap<String, SecretString> {
@@ -210,13 +295,17 @@ fn resolve(text: &str) -> Result<SecretString, String> {
 
 /// The content of a small file without the white space at its ends.
 pub(super) fn read_secret_file(path: &Path) -> Result<SecretString, String> {
+    Ok(SecretString::from(read_text_file(path)?.trim()))
+}
+
+/// The content of a small file.
+pub(super) fn read_text_file(path: &Path) -> Result<zeroize::Zeroizing<String>, String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() || metadata.len() > LONGEST_REFERENCE {
         return Err(format!("cannot read {}: expected a file of at most 64 KiB", path.display()));
     }
-    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
-    Ok(SecretString::from(text.trim()))
+    Ok(zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?))
 }
 
 fn read_items<T>(

@@ -92,7 +92,7 @@ fn the_full_example_has_every_key_and_loads() {
     let plugin = &config.common.plugins[0];
     assert_eq!(plugin.env["EXAMPLE_API_PORT"].expose_secret(), "8443");
     assert_eq!((plugin.memory_mb, plugin.fuel, plugin.max_concurrency), (32, Some(2_000_000_000), Some(4)));
-    assert_eq!(config.common.plugins[1].source, PluginSource::Bundled);
+    assert_eq!(config.common.plugins[2].source, PluginSource::Bundled);
     assert_eq!(config.common.rate_limit, Some(RateLimit { window: Duration::from_secs(3600), max_requests: 5 }));
 
     let mut present = keys_of("config.full.yml");

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use acme_manager_plugin_runtime::{
-    Description, Engine, Grants, HostGrant, Limits, Observer, Origin, Plugin, PluginDigest, PluginSettings,
-    read_component,
+    Description, Engine, Grants, HostGrant, Limits, Observer, Origin, Plugin, PluginSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::BUNDLED;
+use super::{BUNDLED, Loader, artifact, foreign};
 use crate::certificates::chain;
 use crate::config::{self, Environment, PluginSource};
 
@@ -38,38 +37,30 @@ pub(super) async fn bundled(
 
 /// A foreign plugin gets exactly what its entry says.
 pub(super) async fn foreign(
-    engine: &Engine,
+    loader: &Loader,
     entry: &config::Plugin,
-    allow_unverified: bool,
     observer: Option<Observer>,
 ) -> Result<Plugin, String> {
-    let origin = match &entry.source {
-        PluginSource::Bundled => return Err(no_such_bundled_plugin()),
-        PluginSource::Broken { problem, .. } => return Err(problem.clone()),
-        PluginSource::File { path, checksum } => {
-            Origin::File { path: path.clone(), checksum: PluginDigest::from(checksum.0) }
+    let fetched = match &entry.source {
+        PluginSource::Registry { artifact, .. } => {
+            let folder = loader.downloads.as_deref();
+            Some(artifact::fetch(artifact, entry.registry_user.as_ref(), folder).await.map_err(|e| e.to_string())?)
         }
-        PluginSource::Unverified { path } if allow_unverified => {
-            let file = path.clone();
-            let read = tokio::task::spawn_blocking(move || read_component(&file).map(|bytes| PluginDigest::of(&bytes)));
-            let read = read.await.map_err(|_| format!("{} cannot be read: the server is ending", path.display()))?;
-            let checksum = read.map_err(|e| chain(&e))?;
-            tracing::warn!(plugin = %entry.name, path = %path.display(), %checksum, "loading a plugin without a checksum");
-            Origin::File { path: path.clone(), checksum }
-        }
-        PluginSource::Unverified { path } => {
-            return Err(format!(
-                "it has no `checksum`: add the output of `acme-manager-server plugin checksum {}`",
-                path.display()
-            ));
-        }
+        _ => None,
     };
+    let (wanted, allow_unverified) = (entry.clone(), loader.allow_unverified);
+    let read = tokio::task::spawn_blocking(move || match fetched {
+        Some(bytes) => foreign::check(&wanted, bytes),
+        None => foreign::read(&wanted, allow_unverified),
+    });
+    let read = read.await.map_err(|_| "it cannot be read: the server is ending".to_owned())?;
+    let origin = read.map_err(|refusal| refusal.to_string())?;
     let mut settings = PluginSettings::new(entry.name.as_str(), origin);
     settings.environment.clone_from(&entry.env);
     settings.limits = limits(entry);
     settings.grants = grants(&[], Some(entry))?;
     settings.observer = observer;
-    engine.load(settings).await.map_err(|e| chain(&e))
+    loader.engine.load(settings).await.map_err(|e| chain(&e))
 }
 
 /// The values of the declared keys, taken from the first name that is set.

@@ -134,6 +134,9 @@ fn fingerprint(plan: &Plan) -> [u8; 32] {
         part(name.as_bytes());
         part(value.expose_secret().as_bytes());
     }
+    for user in plan.entry.iter().filter_map(|entry| entry.registry_user.as_ref()) {
+        part(user.password.expose_secret().as_bytes());
+    }
     // Only a bundled plugin takes anything from the environment; what, it says when it is loaded.
     if matches!(plan.component, Component::Bundled { .. }) {
         for name in plan.environment.names() {

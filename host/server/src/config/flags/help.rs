@@ -12,6 +12,9 @@ Usage:
   acme-manager-server [flags] plugin list
   acme-manager-server plugin inspect FILE
   acme-manager-server plugin checksum FILE
+  acme-manager-server plugin keygen -key SECRET_KEY_FILE
+  acme-manager-server plugin sign FILE -key SECRET_KEY_FILE
+  acme-manager-server plugin verify FILE -key PUBLIC_KEY
 
 Flags are written -flag value, -flag=value or --flag=value.
 ";

@@ -1,0 +1,145 @@
+//! `plugin keygen|sign|verify`: signatures of components, as minisign makes and reads them.
+
+use std::fs::OpenOptions;
+use std::io::{Cursor, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use acme_manager_plugin_runtime::{LoadError, read_component, read_regular_file};
+use anyhow::Context;
+use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
+use zeroize::Zeroizing;
+
+use super::plugins::signature;
+use crate::certificates::chain;
+use crate::config::{KeyPassword, SecretKeyFile, TrustedKey};
+
+/// A key takes 200 bytes, a password at most a line.
+const LONGEST: u64 = 16 << 10;
+
+/// Makes a pair of keys: the secret one in the file, the public one in the file with `.pub` behind its name.
+pub(super) fn keygen(key: &SecretKeyFile) -> anyhow::Result<()> {
+    let public = with_suffix(&key.path, ".pub");
+    for file in [&key.path, &public] {
+        anyhow::ensure!(!file.exists(), "{} is there already: remove it or choose another name", file.display());
+    }
+    let pair = match &key.password {
+        KeyPassword::Terminal => KeyPair::generate_encrypted_keypair(None),
+        KeyPassword::File(file) => KeyPair::generate_encrypted_keypair(Some(password(file)?)),
+        KeyPassword::None => KeyPair::generate_unencrypted_keypair(),
+    };
+    let pair = pair.context("cannot make a key")?;
+    let secret = Zeroizing::new(pair.sk.to_box(None).context("cannot write the key")?.into_string());
+    let text = pair.pk.to_box().context("cannot write the key")?.into_string();
+    create(&key.path, secret.as_bytes(), 0o600)?;
+    create(&public, text.as_bytes(), 0o644)?;
+    println!("secret key: {}", key.path.display());
+    println!("public key: {}", public.display());
+    println!("for `trusted_keys`: {}", pair.pk.to_base64());
+    Ok(())
+}
+
+/// Signs a file; the signature lies beside it.
+pub(super) fn sign(file: &Path, key: &SecretKeyFile) -> anyhow::Result<()> {
+    let bytes = read_component(file).map_err(|error| said(&error))?;
+    let secret = secret_key(key)?;
+    let public = PublicKey::from_secret_key(&secret).with_context(|| not_usable(key))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    // A comment is one line.
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let seconds = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    let comment = format!("timestamp:{seconds}\tfile:{name}\thashed");
+    let signed = minisign::sign(Some(&public), &secret, Cursor::new(&bytes), Some(&comment), None)
+        .with_context(|| format!("cannot sign {}", file.display()))?;
+    let target = signature::beside(file);
+    replace(&target, signed.into_string().as_bytes())?;
+    // What was written must count where it will be looked at.
+    check(file, &bytes, &public.to_base64())?;
+    println!("{}", target.display());
+    Ok(())
+}
+
+/// Checks the signature beside a file.
+pub(super) fn verify(file: &Path, key: &str) -> anyhow::Result<()> {
+    let bytes = read_component(file).map_err(|error| said(&error))?;
+    println!("{}", check(file, &bytes, key)?);
+    Ok(())
+}
+
+fn check(file: &Path, bytes: &[u8], key: &str) -> anyhow::Result<String> {
+    let key = public_key(key)?;
+    let signed = signature::read(&signature::beside(file))?;
+    let id = signed.check(bytes, &file.display().to_string(), &[key])?;
+    Ok(format!("{} is signed by the key {id}: {}", file.display(), signed.comment()))
+}
+
+/// The key itself, or the file that holds it.
+fn public_key(key: &str) -> anyhow::Result<TrustedKey> {
+    if let Ok(key) = key.parse() {
+        return Ok(key);
+    }
+    let text = read_text(Path::new(key)).context("-key is neither a public key of minisign nor a file with one")?;
+    text.parse().map_err(|expected: &str| anyhow::anyhow!("{key}: {expected}"))
+}
+
+fn secret_key(key: &SecretKeyFile) -> anyhow::Result<SecretKey> {
+    let text = read_text(&key.path)?;
+    let sealed = || SecretKeyBox::from_string(&text).with_context(|| not_usable(key));
+    let opened = match &key.password {
+        KeyPassword::None => sealed()?.into_unencrypted_secret_key(),
+        KeyPassword::File(file) => sealed()?.into_secret_key(Some(password(file)?)),
+        // A key without a password says so; nobody need be asked for one then.
+        KeyPassword::Terminal => match sealed()?.into_unencrypted_secret_key() {
+            Err(_) => sealed()?.into_secret_key(None),
+            opened => opened,
+        },
+    };
+    opened.with_context(|| not_usable(key))
+}
+
+fn not_usable(key: &SecretKeyFile) -> String {
+    format!("{} cannot be used as a secret key of minisign", key.path.display())
+}
+
+/// The first line of a file.
+fn password(file: &Path) -> anyhow::Result<String> {
+    let text = read_text(file)?;
+    let line = text.lines().next().unwrap_or_default();
+    anyhow::ensure!(!line.is_empty(), "{} holds no password in its first line", file.display());
+    Ok(line.to_owned())
+}
+
+fn read_text(file: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let bytes = Zeroizing::new(read_regular_file(file, LONGEST).map_err(|error| said(&error))?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| anyhow::anyhow!("{} is not text", file.display()))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Writes a file that is not there yet.
+fn create(file: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
+    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(file).and_then(|mut opened| {
+        opened.write_all(content)?;
+        opened.sync_all()
+    });
+    written.with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Writes a file in one step: whoever reads it sees the old content or the new one.
+fn replace(file: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let new = with_suffix(file, ".new");
+    create(&new, content, 0o644).with_context(|| format!("cannot replace {}", file.display()))?;
+    std::fs::rename(&new, file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn said(error: &LoadError) -> anyhow::Error {
+    anyhow::anyhow!(chain(error))
+}
+
+#[cfg(test)]
+mod tests;
