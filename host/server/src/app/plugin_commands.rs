@@ -1,4 +1,5 @@
-//! `plugin list|inspect|checksum`: what there is to know about components, for operators and authors.
+//! `plugin list|inspect|checksum`: what there is to know about components, for operators and authors. The commands
+//! for authors alone are those of `acme-manager-workbench`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub async fn run(command: PluginCommand, flags: &Flags) -> anyhow::Result<()> {
             println!("{}", PluginDigest::of(&read(&path)?));
             Ok(())
         }
+        PluginCommand::Author(command) => acme_manager_workbench::run(*command).await,
     }
 }
 

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use acme_manager_workbench::{Command as Author, Help, Invocation};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 mod arguments;
@@ -49,6 +50,8 @@ pub enum PluginCommand {
     Inspect(PathBuf),
     /// The digest for the key `checksum`.
     Checksum(PathBuf),
+    /// What plugin authors do.
+    Author(Box<acme_manager_workbench::Command>),
 }
 
 /// Why a command line cannot be followed.
@@ -80,8 +83,13 @@ pub enum FlagError {
     #[error("{0}")]
     Conflict(&'static str),
     /// A word that is neither a flag nor a command.
-    #[error("unexpected argument {0:?}; commands are `plugin list`, `plugin inspect FILE` and `plugin checksum FILE`")]
+    #[error(
+        "unexpected argument {0:?}; commands are `plugin list`, `plugin inspect FILE`, `plugin checksum FILE` and those of plugin authors; see -help"
+    )]
     Unexpected(String),
+    /// A command of plugin authors is used wrongly.
+    #[error("plugin {0}")]
+    Author(acme_manager_workbench::UsageError),
 }
 
 /// All flags of the server.
@@ -224,6 +232,12 @@ impl Flags {
         let flags = Box::new(flags);
         if flags.version {
             return Ok(Command::Version);
+        }
+        if let Some(words) = arguments.author {
+            return match Author::read(&words).map_err(FlagError::Author)? {
+                Invocation::Help(Help(text)) => Ok(Command::Help(text)),
+                Invocation::Run(command) => Ok(Command::Plugin(PluginCommand::Author(Box::new(command)), flags)),
+            };
         }
         match plugin_command(&arguments.words)? {
             Some(command) => Ok(Command::Plugin(command, flags)),

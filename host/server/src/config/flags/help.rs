@@ -12,6 +12,7 @@ Usage:
   acme-manager-server [flags] plugin list
   acme-manager-server plugin inspect FILE
   acme-manager-server plugin checksum FILE
+  acme-manager-server plugin COMMAND --help
 
 Flags are written -flag value, -flag=value or --flag=value.
 ";
@@ -32,6 +33,10 @@ pub(super) fn render(definition: &Command, all: bool) -> String {
         for flag in flags {
             text.push_str(&line(flag));
         }
+    }
+    text.push_str("\nCommands of plugin authors\n");
+    for (name, help) in acme_manager_workbench::Command::summary() {
+        text.push_str(&format!("  {:<52} {help}\n", format!("plugin {name}")));
     }
     text.push_str("\nHelp\n");
     text.push_str(&format!("  {:<52} {}\n", "-h, -help", "Print this text and exit"));

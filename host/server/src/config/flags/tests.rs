@@ -159,6 +159,10 @@ fn commands_and_flags_mix() {
     assert_eq!(plugin("-config-path=x plugin inspect a.wasm"), (PluginCommand::Inspect(file()), PathBuf::from("x")));
     assert_eq!(plugin("plugin checksum a.wasm -config-path x"), (PluginCommand::Checksum(file()), PathBuf::from("x")));
     assert_eq!(plugin("plugin inspect -- a.wasm").0, PluginCommand::Inspect(file()));
+    assert!(matches!(plugin("-config-path=x plugin test a.wasm --env A=-b").0, PluginCommand::Author(_)));
+    assert!(matches!(parse("plugin test --help"), Ok(Command::Help(text)) if text.contains("--script")));
+    let message = parse("plugin test a.wasm --skript x").expect_err("no such flag").to_string();
+    assert!(message.contains("--skript") && message.contains("--script"), "{message}");
 }
 
 #[test]
