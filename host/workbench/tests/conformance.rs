@@ -33,12 +33,13 @@ fn failures(verdict: &Verdict) -> Vec<String> {
 
 /// A run with a changed script of digitalocean.
 async fn changed(change: impl FnOnce(&mut Value)) -> Vec<String> {
-    let mut script: Value = serde_json::from_str(&fs::read_to_string(script_of("digitalocean")).unwrap()).unwrap();
+    let text = fs::read_to_string(script_of("digitalocean")).expect("the script can be read");
+    let mut script: Value = serde_json::from_str(&text).expect("the script is JSON");
     change(&mut script);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("conformance.json");
-    fs::write(&path, script.to_string()).unwrap();
-    failures(&test(&options("digitalocean", path)).await.unwrap())
+    fs::write(&path, script.to_string()).expect("the folder takes files");
+    failures(&test(&options("digitalocean", path)).await.expect("the script can be used"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
