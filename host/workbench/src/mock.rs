@@ -145,6 +145,8 @@ pub(crate) fn host(url: &str) -> Option<String> {
 }
 
 async fn connection(stream: TcpStream, acceptor: TlsAcceptor, play: Arc<Mutex<Play>>) {
+    // The times that are shown must not hold the waiting of small packets for each other.
+    let _ = stream.set_nodelay(true);
     let mut first = [0];
     if !matches!(stream.peek(&mut first).await, Ok(1)) {
         return;
