@@ -1,4 +1,5 @@
-//! `plugin list|inspect|checksum` and those about signatures: what there is to know about components, for operators and authors.
+//! `plugin list|inspect|checksum` and those about signatures: what there is to know about components, for operators
+//! and authors. The commands for authors alone are those of `acme-manager-workbench`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub async fn run(command: PluginCommand, flags: &Flags) -> anyhow::Result<()> {
         PluginCommand::Keygen(key) => plugin_signatures::keygen(&key),
         PluginCommand::Sign { file, key } => plugin_signatures::sign(&file, &key),
         PluginCommand::Verify { file, key } => plugin_signatures::verify(&file, &key),
+        PluginCommand::Author(command) => acme_manager_workbench::run(*command).await,
     }
 }
 

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use acme_manager_workbench::{Command as Author, Help, Invocation};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 mod arguments;
@@ -51,6 +52,8 @@ pub enum PluginCommand {
     Inspect(PathBuf),
     /// The digest for the key `checksum`.
     Checksum(PathBuf),
+    /// What plugin authors do.
+    Author(Box<acme_manager_workbench::Command>),
     /// A new pair of keys for signatures.
     Keygen(SecretKeyFile),
     /// Makes the signature beside a component.
@@ -119,9 +122,12 @@ pub enum FlagError {
     Conflict(&'static str),
     /// A word that is neither a flag nor a command.
     #[error(
-        "unexpected argument {0:?}; commands are `plugin list [URL OF A SERVER]`, `plugin inspect|checksum|sign|verify FILE` and `plugin keygen`; see -help"
+        "unexpected argument {0:?}; commands are `plugin list [URL OF A SERVER]`, `plugin inspect|checksum|sign|verify FILE`, `plugin keygen` and those of plugin authors; see -help"
     )]
     Unexpected(String),
+    /// A command of plugin authors is used wrongly.
+    #[error("plugin {0}")]
+    Author(acme_manager_workbench::UsageError),
 }
 
 /// All flags of the server.
@@ -282,6 +288,12 @@ impl Flags {
         let flags = Box::new(flags);
         if flags.version {
             return Ok(Command::Version);
+        }
+        if let Some(words) = arguments.author {
+            return match Author::read(&words).map_err(FlagError::Author)? {
+                Invocation::Help(Help(text)) => Ok(Command::Help(text)),
+                Invocation::Run(command) => Ok(Command::Plugin(PluginCommand::Author(Box::new(command)), flags)),
+            };
         }
         let command = plugin_command(&arguments.words, &flags.signature)?;
         let needs_key = command.as_ref().is_some_and(PluginCommand::needs_key);

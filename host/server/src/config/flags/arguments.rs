@@ -24,13 +24,15 @@ pub(super) struct Words {
     pub(super) names: BTreeSet<String>,
     /// Everything else.
     pub(super) words: Vec<String>,
+    /// What follows `plugin` where a command of plugin authors does: it has flags of its own.
+    pub(super) author: Option<Vec<String>>,
 }
 
 impl Arguments {
     /// `args` without the program's name.
     pub(super) fn read(definition: &Command, args: impl Iterator<Item = OsString>) -> Result<Self, FlagError> {
-        let mut read =
-            Words { flags: vec!["acme-manager-server".to_owned()], names: BTreeSet::new(), words: Vec::new() };
+        let flags = vec!["acme-manager-server".to_owned()];
+        let mut read = Words { flags, names: BTreeSet::new(), words: Vec::new(), author: None };
         let mut args = args;
         while let Some(arg) = args.next() {
             let arg = text(arg)?;
@@ -42,6 +44,10 @@ impl Arguments {
             }
             let Some(flag) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')).filter(|flag| !flag.is_empty())
             else {
+                if read.words == ["plugin"] && acme_manager_workbench::Command::is_known(&arg) {
+                    read.author = Some(std::iter::once(Ok(arg)).chain(args.map(text)).collect::<Result<_, _>>()?);
+                    break;
+                }
                 read.words.push(arg);
                 continue;
             };

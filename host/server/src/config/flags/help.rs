@@ -15,6 +15,7 @@ Usage:
   acme-manager-server plugin keygen -key SECRET_KEY_FILE
   acme-manager-server plugin sign FILE -key SECRET_KEY_FILE
   acme-manager-server plugin verify FILE -key PUBLIC_KEY
+  acme-manager-server plugin COMMAND --help
 
 Flags are written -flag value, -flag=value or --flag=value.
 ";
@@ -35,6 +36,10 @@ pub(super) fn render(definition: &Command, all: bool) -> String {
         for flag in flags {
             text.push_str(&line(flag));
         }
+    }
+    text.push_str("\nCommands of plugin authors\n");
+    for (name, help) in acme_manager_workbench::Command::summary() {
+        text.push_str(&format!("  {:<52} {help}\n", format!("plugin {name}")));
     }
     text.push_str("\nHelp\n");
     text.push_str(&format!("  {:<52} {}\n", "-h, -help", "Print this text and exit"));

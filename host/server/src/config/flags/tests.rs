@@ -174,6 +174,10 @@ fn commands_and_flags_mix() {
     let key = key(KeyPassword::File("p".into()));
     assert_eq!(plugin("plugin sign a.wasm -key k -password-file p").0, PluginCommand::Sign { file: file(), key });
     assert_eq!(plugin("plugin verify a.wasm -key=k").0, PluginCommand::Verify { file: file(), key: "k".to_owned() });
+    assert!(matches!(plugin("-config-path=x plugin test a.wasm --env A=-b").0, PluginCommand::Author(_)));
+    assert!(matches!(parse("plugin test --help"), Ok(Command::Help(text)) if text.contains("--script")));
+    let message = parse("plugin test a.wasm --skript x").expect_err("no such flag").to_string();
+    assert!(message.contains("--skript") && message.contains("--script"), "{message}");
 }
 
 #[test]

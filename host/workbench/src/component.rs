@@ -1,0 +1,107 @@
+//! A component on the bench: loaded once, then equipped with whatever a trial needs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use acme_manager_plugin_runtime::{
+    CallReport, Description, Engine, EngineSettings, Grants, HostGrant, Observer, Origin, Plugin, PluginDigest,
+    PluginSettings, read_component,
+};
+use anyhow::Context as _;
+use secrecy::SecretString;
+use url::Url;
+
+/// A component that fits the world and can say what it is.
+pub(crate) struct Bench {
+    plugin: Plugin,
+    reports: Reports,
+}
+
+/// What the calls of a trial cost, in their order.
+#[derive(Clone, Default)]
+pub(crate) struct Reports(Arc<Mutex<Vec<CallReport>>>);
+
+impl Bench {
+    /// Loads a component from a file.
+    pub(crate) async fn load(file: &Path) -> anyhow::Result<Self> {
+        let (path, reports) = (file.to_owned(), Reports::default());
+        let engine = Engine::new(EngineSettings::default())?;
+        let checksum = tokio::task::spawn_blocking(move || read_component(&path).map(|b| PluginDigest::of(&b)));
+        let checksum = checksum.await??;
+        let mut settings = Self::settings(file, checksum);
+        settings.observer = Some(reports.observer());
+        let plugin = engine.load(settings).await?;
+        Ok(Self { plugin, reports })
+    }
+
+    fn settings(file: &Path, checksum: PluginDigest) -> PluginSettings {
+        let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+        PluginSettings::new(name, Origin::File { path: file.to_owned(), checksum })
+    }
+
+    pub(crate) fn description(&self) -> &Description {
+        self.plugin.description()
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    /// The component with an environment, the grants that a bundled plugin would have in it, and `adjust`ments.
+    pub(crate) async fn equip(
+        &self,
+        environment: &BTreeMap<String, String>,
+        allowed_hosts: &[String],
+        adjust: impl FnOnce(&mut PluginSettings),
+    ) -> anyhow::Result<Plugin> {
+        let digest = self.plugin.digest();
+        let mut settings = Self::settings(Path::new(self.plugin.name()), digest);
+        settings.environment =
+            environment.iter().map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
+        settings.grants = self.grants(environment, allowed_hosts)?;
+        settings.observer = Some(self.reports.observer());
+        adjust(&mut settings);
+        Ok(self.plugin.equip(settings).await?)
+    }
+
+    /// The hosts that it describes, the origins of its endpoint keys, and what is allowed beside.
+    fn grants(&self, environment: &BTreeMap<String, String>, allowed_hosts: &[String]) -> anyhow::Result<Grants> {
+        let mut grants = Grants::default();
+        for host in &self.description().hosts {
+            grants.hosts.push(host.parse().context("`describe` names a host that cannot be granted")?);
+        }
+        for host in allowed_hosts {
+            grants.hosts.push(host.parse().context("--allow-host")?);
+        }
+        for (_, value) in self.endpoints(environment) {
+            let origin = Url::parse(value).ok().and_then(|url| HostGrant::origin(&url));
+            // A scenario may try what the component says to an unusable address.
+            grants.hosts.extend(origin);
+        }
+        Ok(grants)
+    }
+
+    /// The endpoint keys that are set, with their values.
+    pub(crate) fn endpoints<'a>(
+        &'a self,
+        environment: &'a BTreeMap<String, String>,
+    ) -> impl Iterator<Item = (&'a str, &'a String)> {
+        let keys = self.description().environment.iter().filter(|key| key.endpoint);
+        keys.filter_map(|key| Some((key.name.as_str(), environment.get(&key.name)?)))
+    }
+}
+
+impl Reports {
+    fn observer(&self) -> Observer {
+        let reports = self.clone();
+        Arc::new(move |report: &CallReport| {
+            reports.0.lock().unwrap_or_else(PoisonError::into_inner).push(report.clone());
+        })
+    }
+
+    /// All reports since the last time.
+    pub(crate) fn take(&self) -> Vec<CallReport> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,206 @@
+//! `plugin test`: a component under the real host, against a script's conversations and against an API in trouble.
+
+mod trial;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use acme_manager_plugin_runtime::{CallError, ErrorKind, Function, Plugin, TxtRecord};
+use acme_manager_plugin_script::{Record, Refusal, Scenario, Script};
+use anyhow::Context as _;
+
+pub use verdict::{Row, Verdict};
+
+use crate::command::TestOptions;
+use crate::component::Bench;
+use crate::mock::{self, Mock, Role};
+use trial::Trial;
+
+/// What a component gets where the API does not answer: enough for an interpreter to start.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long after its timeout a call may still be ending.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Runs everything.
+pub(crate) async fn test(options: &TestOptions) -> anyhow::Result<Verdict> {
+    let script = read(options)?;
+    let bench = Bench::load(&options.file).await?;
+    let hosts = hosts(&bench, &script);
+    let overlay: BTreeMap<String, String> =
+        options.environment.iter().map(|one| (one.name.clone(), one.value.clone())).collect();
+    let run = Run { mock: Mock::start(hosts).await?, bench, script, overlay, allowed_hosts: &options.allowed_hosts };
+    let mut verdict = Verdict::new(&run.bench);
+    verdict.add("script", run.completeness().map(|()| None), run.bench.reports().take());
+    for scenario in &run.script.scenarios {
+        let result = run.scenario(scenario).await;
+        verdict.add(&scenario.name, result, run.bench.reports().take());
+    }
+    match run.script.sample() {
+        None => verdict.note("no scenario calls `present`, so an API in trouble was not tried"),
+        Some(record) => {
+            let record = txt(record);
+            for refusal in run.script.all_refusals() {
+                let result = run.refusal(&refusal, &record).await;
+                verdict.add(&format!("always {}", refusal.name), result, run.bench.reports().take());
+            }
+            verdict.add_extreme("slow", run.slow(&record).await, run.bench.reports().take());
+            verdict.add_extreme("huge", run.huge(&record).await, run.bench.reports().take());
+        }
+    }
+    if let Some(result) = run.bare().await {
+        verdict.add("no environment", result, run.bench.reports().take());
+    }
+    Ok(verdict)
+}
+
+fn read(options: &TestOptions) -> anyhow::Result<Script> {
+    let file = options.script.display();
+    let text = std::fs::read_to_string(&options.script).with_context(|| {
+        format!("the script {file} cannot be read: name one with --script; sdk/script documents the format")
+    })?;
+    Script::parse(&text).map_err(|problem| anyhow::anyhow!("{file} is no script: {problem}"))
+}
+
+/// Every host that a conversation can lead to.
+fn hosts(bench: &Bench, script: &Script) -> BTreeSet<String> {
+    let scenarios = script.scenarios.iter();
+    let steps = scenarios.clone().flat_map(|scenario| &scenario.steps);
+    let requests = steps.flat_map(|step| &step.exchanges).filter_map(|exchange| mock::host(&exchange.request.url));
+    let values = scenarios.flat_map(|scenario| scenario.environment.values()).chain(script.environment.values());
+    let described = bench.description().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
+    requests.chain(values.filter_map(|value| mock::host(value))).chain(described).collect()
+}
+
+struct Run<'a> {
+    bench: Bench,
+    script: Script,
+    mock: Mock,
+    /// The environment of the command line.
+    overlay: BTreeMap<String, String>,
+    allowed_hosts: &'a [String],
+}
+
+/// What a scenario found: nothing or a remark, or what is wrong.
+type Finding = Result<Option<String>, String>;
+
+impl Run<'_> {
+    /// What can be said without running anything.
+    fn completeness(&self) -> Result<(), String> {
+        let description = self.bench.description();
+        let missing = self.script.missing(description.multiple_values);
+        if !missing.is_empty() {
+            return Err(format!("it lacks the scenarios {missing:?}, which every provider must get right"));
+        }
+        let known = |name: &str| description.environment.iter().any(|key| key.name == name);
+        let unknown: Vec<_> = self.script.environment.keys().filter(|name| !known(name)).collect();
+        if !unknown.is_empty() {
+            return Err(format!("`describe` does not name its variables {unknown:?}, so no server hands them over"));
+        }
+        Ok(())
+    }
+
+    async fn scenario(&self, scenario: &Scenario) -> Finding {
+        let plugin = self.equip(self.script.environment_of(scenario), None).await?;
+        let mut trial = Trial::new(&self.mock, &plugin);
+        for (number, step) in scenario.steps.iter().enumerate() {
+            let call = format!("{:?}", step.call).to_lowercase();
+            trial.step(step).await.map_err(|problem| format!("step {} ({call}): {problem}", number + 1))?;
+        }
+        Ok(None)
+    }
+
+    async fn refusal(&self, refusal: &Refusal, record: &TxtRecord) -> Finding {
+        let plugin = self.equip(self.environment(), None).await?;
+        self.mock.play(Role::Always(refusal.response.clone()));
+        let result = plugin.present(record).await.map(drop);
+        trial::compare(&result, Some(&refusal.error)).map(|()| None)
+    }
+
+    /// An API that accepts requests and does not answer must end in the class `unavailable` or the host's time-out,
+    /// both of which are tried again.
+    async fn slow(&self, record: &TxtRecord) -> Finding {
+        let plugin = self.equip(self.environment(), Some(SHORT_TIMEOUT)).await?;
+        self.mock.play(Role::Late);
+        match tokio::time::timeout(SHORT_TIMEOUT + GRACE, plugin.present(record)).await {
+            Err(_) => Err("the call outlived its time-out: this is a defect of the host, please report it".to_owned()),
+            Ok(Ok(_)) => Err("it took an API that never answered for a success".to_owned()),
+            Ok(Err(CallError::Timeout { .. })) => Ok(Some("ended by the host's time-out".to_owned())),
+            Ok(Err(CallError::Refused { kind: ErrorKind::Unavailable, .. })) => {
+                Ok(Some("it gave up itself, in time".to_owned()))
+            }
+            Ok(Err(CallError::Refused { kind, message, .. })) => Err(format!(
+                "expected an error of kind unavailable, which is tried again, or the host's time-out; got {kind}: {message}"
+            )),
+            Ok(Err(error)) => Err(trial::broken(&error)),
+        }
+    }
+
+    /// A body without an end must be given up, by the component or by a limit.
+    async fn huge(&self, record: &TxtRecord) -> Finding {
+        let plugin = self.equip(self.environment(), None).await?;
+        self.mock.play(Role::Endless);
+        match plugin.present(record).await {
+            Ok(_) => Ok(Some("it does not read the body".to_owned())),
+            Err(CallError::Refused { kind, .. }) => Ok(Some(format!("given up with an error of kind {kind}"))),
+            Err(error @ (CallError::OutOfMemory { .. } | CallError::OutOfFuel { .. })) => {
+                Ok(Some(format!("stopped by a limit: {error}")))
+            }
+            Err(CallError::Timeout { .. }) => {
+                Err("it read until its time was up: bound what is read of an answer's body".to_owned())
+            }
+            Err(error) => Err(trial::broken(&error)),
+        }
+    }
+
+    /// Without what it needs, `check` must say so.
+    async fn bare(&self) -> Option<Finding> {
+        self.bench.description().environment.iter().find(|key| key.required)?;
+        let plugin = match self.equip(BTreeMap::new(), None).await {
+            Ok(plugin) => plugin,
+            Err(problem) => return Some(Err(problem)),
+        };
+        self.mock.play(Role::Exchanges(std::collections::VecDeque::new()));
+        let finding = match plugin.check().await {
+            Err(CallError::Refused { kind: ErrorKind::Config, .. }) => Ok(None),
+            Err(CallError::Refused { kind, message, .. }) => {
+                Err(format!("`check` must end with an error of kind config, got {kind}: {message}"))
+            }
+            Err(error) => Err(trial::broken(&error)),
+            Ok(()) => Err("`check` succeeds although required variables are missing".to_owned()),
+        };
+        Some(finding)
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        let mut environment = self.script.environment.clone();
+        environment.retain(|_, value| !value.is_empty());
+        environment
+    }
+
+    async fn equip(
+        &self,
+        mut environment: BTreeMap<String, String>,
+        timeout: Option<Duration>,
+    ) -> Result<Plugin, String> {
+        // Where nothing is set, nothing is meant to be.
+        if !environment.is_empty() {
+            environment.extend(self.overlay.clone());
+        }
+        let adjust = |settings: &mut acme_manager_plugin_runtime::PluginSettings| {
+            self.mock.lead_here(settings);
+            settings.limits.timeout = timeout.unwrap_or(settings.limits.timeout);
+        };
+        self.bench.equip(&environment, self.allowed_hosts, adjust).await.map_err(|error| format!("{error:#}"))
+    }
+}
+
+fn txt(record: &Record) -> TxtRecord {
+    let Record { zone, name, value, ttl } = record.clone();
+    TxtRecord { zone, name, value, ttl }
+}
+
+/// Whether a report belongs to a call that a scenario made, as opposed to the host's own question.
+fn is_call(function: Function) -> bool {
+    function != Function::Describe
+}

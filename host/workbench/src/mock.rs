@@ -1,0 +1,271 @@
+//! A vendor's API that is played: one listener on loopback that answers for every host of a script, with TLS where the
+//! client begins with it and plainly where it does not.
+
+mod identity;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use acme_manager_plugin_runtime::{PluginSettings, Resolver};
+use acme_manager_plugin_script::{Answer, Exchange, Sent};
+use anyhow::Context as _;
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+
+use identity::Identity;
+
+/// The first byte of a TLS handshake.
+const HANDSHAKE: u8 = 0x16;
+/// Beyond any time that a component under test is given.
+const TOO_LATE: Duration = Duration::from_secs(3600);
+/// A piece of the body that does not end.
+const PIECE: usize = 64 << 10;
+/// What is remembered of requests that were not expected.
+const MAX_SURPLUS: usize = 8;
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// The listener. It ends when this is dropped.
+pub(crate) struct Mock {
+    address: SocketAddr,
+    hosts: BTreeSet<String>,
+    identity: Identity,
+    play: Arc<Mutex<Play>>,
+    _tasks: JoinSet<()>,
+}
+
+/// How the API behaves.
+pub(crate) enum Role {
+    /// These, one after the other.
+    Exchanges(VecDeque<Exchange>),
+    /// Always the same.
+    Always(Answer),
+    /// Accepts every request and answers none.
+    Late,
+    /// A body without an end.
+    Endless,
+}
+
+/// What happened so far.
+struct Play {
+    role: Role,
+    /// The first request that was not as it should be.
+    difference: Option<String>,
+    surplus: Vec<String>,
+    /// Why connections failed.
+    broken: Option<String>,
+}
+
+/// How a conversation went, as the API saw it.
+pub(crate) struct Review {
+    /// What was wrong with a request, or which request too many came.
+    pub(crate) difference: Option<String>,
+    /// Expected requests that did not come.
+    pub(crate) left: Vec<String>,
+    /// Why a TLS handshake failed.
+    pub(crate) broken: Option<String>,
+}
+
+impl Mock {
+    /// Plays all `hosts`.
+    pub(crate) async fn start(hosts: BTreeSet<String>) -> anyhow::Result<Self> {
+        let identity = Identity::new(&hosts).context("no certificate for the mock")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port on loopback for the mock")?;
+        let address = listener.local_addr()?;
+        let play = Arc::new(Mutex::new(Play::new(Role::Late)));
+        let (shared, acceptor) = (play.clone(), identity.acceptor.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                if let Ok((stream, _)) = listener.accept().await {
+                    connections.spawn(connection(stream, acceptor.clone(), shared.clone()));
+                }
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, hosts, identity, play, _tasks: tasks })
+    }
+
+    /// Lets a component find the mock behind every name, and trust it.
+    pub(crate) fn lead_here(&self, settings: &mut PluginSettings) {
+        let names: BTreeMap<_, _> = self.hosts.iter().map(|host| (host.clone(), vec![self.address])).collect();
+        settings.resolver = Resolver::Fixed(names);
+        settings.extra_roots = vec![self.identity.root.clone()];
+        settings.grants.cidrs = vec![ipnet::IpNet::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST))];
+    }
+
+    /// Begins a conversation.
+    pub(crate) fn play(&self, role: Role) {
+        *lock(&self.play) = Play::new(role);
+    }
+
+    /// Ends a conversation.
+    pub(crate) fn review(&self) -> Review {
+        let mut play = lock(&self.play);
+        let left = match &play.role {
+            Role::Exchanges(left) => {
+                left.iter().map(|one| format!("{} {}", one.request.method, one.request.url)).collect()
+            }
+            Role::Always(_) | Role::Late | Role::Endless => Vec::new(),
+        };
+        let surplus = (!play.surplus.is_empty()).then(|| format!("a request too many: {}", play.surplus.join(", ")));
+        Review { difference: play.difference.take().or(surplus), left, broken: play.broken.take() }
+    }
+}
+
+impl Play {
+    fn new(role: Role) -> Self {
+        Self { role, difference: None, surplus: Vec::new(), broken: None }
+    }
+}
+
+fn lock(play: &Mutex<Play>) -> MutexGuard<'_, Play> {
+    play.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The host of a URL as grants and resolution spell it; nothing where a pattern leaves it open.
+pub(crate) fn host(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    url.host().map(|host| host.to_string()).filter(|host| !host.contains('*'))
+}
+
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, play: Arc<Mutex<Play>>) {
+    // The times that are shown must not hold the waiting of small packets for each other.
+    let _ = stream.set_nodelay(true);
+    let mut first = [0];
+    if !matches!(stream.peek(&mut first).await, Ok(1)) {
+        return;
+    }
+    if first[0] != HANDSHAKE {
+        return serve(stream, "http", play).await;
+    }
+    match acceptor.accept(stream).await {
+        Ok(stream) => serve(stream, "https", play).await,
+        Err(error) => {
+            lock(&play).broken.get_or_insert_with(|| error.to_string());
+        }
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, scheme: &'static str, play: Arc<Mutex<Play>>) {
+    let service = service_fn(move |request| {
+        let play = play.clone();
+        async move { Ok::<_, Infallible>(answer(request, scheme, &play).await) }
+    });
+    // A client that goes away in the middle is part of some scenarios.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(request: Request<Incoming>, scheme: &str, play: &Mutex<Play>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let headers: Vec<(String, String)> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let host = headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.as_str()).unwrap_or_default();
+    let url = format!("{scheme}://{host}{}", parts.uri);
+    let Ok(body) = body.collect().await else { return plain(StatusCode::BAD_REQUEST, "the body broke off") };
+    let body = body.to_bytes();
+    let sent = Sent { method: parts.method.as_str(), url: &url, headers: &headers, body: &body };
+    let next = match &mut *lock(play) {
+        Play { role: Role::Always(answer), .. } => Some(answer.clone()),
+        Play { role: Role::Exchanges(left), difference, surplus, .. } => match next(left, &sent, difference, surplus) {
+            Some(answer) => Some(answer),
+            None => return plain(StatusCode::NOT_IMPLEMENTED, "the script has no answer to this request"),
+        },
+        Play { role: Role::Endless, .. } => return endless(),
+        Play { role: Role::Late, .. } => None,
+    };
+    match next {
+        Some(answer) => scripted(&answer),
+        None => {
+            tokio::time::sleep(TOO_LATE).await;
+            plain(StatusCode::OK, "{}")
+        }
+    }
+}
+
+/// The script's answer, if the request is the one that comes next. After a difference nothing is as expected.
+fn next(
+    left: &mut VecDeque<Exchange>,
+    sent: &Sent<'_>,
+    difference: &mut Option<String>,
+    surplus: &mut Vec<String>,
+) -> Option<Answer> {
+    if difference.is_some() {
+        return None;
+    }
+    let Some(exchange) = left.pop_front() else {
+        if surplus.len() < MAX_SURPLUS {
+            surplus.push(format!("{} {}", sent.method, sent.url));
+        }
+        return None;
+    };
+    *difference = exchange.request.difference(sent);
+    difference.is_none().then_some(exchange.response)
+}
+
+fn scripted(answer: &Answer) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.bytes())).boxed_unsync());
+    let Ok(status) = StatusCode::from_u16(answer.status) else {
+        return plain(StatusCode::NOT_IMPLEMENTED, "the script's status is none of HTTP");
+    };
+    *response.status_mut() = status;
+    for (name, value) in &answer.headers {
+        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) else { continue };
+        // Framing follows from the body.
+        if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING && name != header::CONNECTION {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())).boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
+
+fn endless() -> Response<Body> {
+    // Blanks before a JSON document mean nothing, so that nobody can give up early.
+    let piece = Bytes::from(vec![b' '; PIECE]);
+    let pieces = stream::repeat_with(move || Ok::<_, Infallible>(Frame::data(piece.clone())));
+    let mut response = Response::new(StreamBody::new(pieces).boxed_unsync());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_spelled_as_the_runtime_spells_them() {
+        for (url, expected) in [
+            ("https://API.example.com/x", Some("api.example.com")),
+            ("http://10.0.0.5:9001/*", Some("10.0.0.5")),
+            ("https://[::1]:8443", Some("[::1]")),
+            ("https://*/x", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(host(url).as_deref(), expected, "{url}");
+        }
+    }
+}
