@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use sha2::{Digest as _, Sha256};
+use wasmparser::Payload;
 
 /// The worked example of a plugin that is not part of the server.
 const NOT_BUNDLED: &str = "challtestsrv";
@@ -30,8 +31,8 @@ fn main() -> io::Result<()> {
         entries.push_str(&entry(name, &fs::canonicalize(&path)?, &bytes));
     }
     let code = format!(
-        "/// The plugins inside this program: name, component, SHA-256 of the component.\n\
-         pub static BUNDLED: &[(&str, &[u8], [u8; 32])] = &[\n{entries}];\n"
+        "/// The plugins inside this program.\n\
+         pub static BUNDLED: &[super::Bundled] = &[\n{entries}];\n"
     );
     fs::write(output.join("bundled.rs"), code)
 }
@@ -51,10 +52,31 @@ fn names(sources: &Path) -> io::Result<Vec<String>> {
 }
 
 fn entry(name: &str, path: &Path, bytes: &[u8]) -> String {
-    let mut line = format!("    ({name:?}, include_bytes!({path:?}), [");
+    let is_hook = exports_hook(bytes);
+    let mut line =
+        format!("    super::Bundled {{ name: {name:?}, is_hook: {is_hook}, bytes: include_bytes!({path:?}), digest: [");
     for byte in Sha256::digest(bytes) {
         write!(line, "0x{byte:02x}, ").expect("writing to a string does not fail");
     }
-    line.push_str("]),\n");
+    line.push_str("] },\n");
     line
+}
+
+/// Whether the component is made for the world of issuance hooks.
+fn exports_hook(bytes: &[u8]) -> bool {
+    let mut depth = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+        match payload.expect("a built plugin is a component") {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) if depth > 0 => depth -= 1,
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                let hook = |name: &str| name.starts_with("acme-manager:issuance/hook@");
+                if exports.into_iter().flatten().any(|export| hook(export.name.name)) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }

@@ -288,6 +288,8 @@ pub struct PluginStatus {
     /// The name that requests use.
     #[schema(example = "cloudflare")]
     pub name: String,
+    /// What it is for.
+    pub kind: PluginKind,
     /// `bundled`, or the path in the config.
     #[schema(example = "bundled")]
     pub origin: String,
@@ -316,6 +318,17 @@ pub struct PluginStatus {
     pub suspended_seconds: Option<u64>,
     /// What was called since the server started, and what that cost, by the contract's function.
     pub operations: BTreeMap<String, PluginCalls>,
+}
+
+/// What a plugin is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PluginKind {
+    /// It places TXT values at a DNS vendor.
+    #[default]
+    DnsProvider,
+    /// It is asked before every order.
+    IssuanceHook,
 }
 
 /// Whether a plugin can be used.

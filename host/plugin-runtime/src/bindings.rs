@@ -1,18 +1,20 @@
-//! The Rust side of `wit/dns-provider.wit`, as generated. Nothing outside this crate sees these types: a change of the
+//! The Rust side of the two contracts in `wit/`, as generated. Nothing outside this crate sees these types: a change of the
 //! generator must not be a change of our API.
 
 wasmtime::component::bindgen!({
-    path: "../../wit",
-    // The WASI interfaces of the world come ready-made from `wasmtime-wasi`; generating them again would only cost
-    // compile time, so the world here names our own two interfaces alone.
+    path: ["../../wit", "../../wit/issuance-hook"],
+    // The WASI interfaces of the worlds come ready-made from `wasmtime-wasi`; generating them again would only cost
+    // compile time, so the world here names our own interfaces alone.
     inline: "
         package acme-manager:plugin-runtime;
         world seam {
             import acme-manager:dns/host@1.0.0;
             export acme-manager:dns/provider@1.0.0;
+            export acme-manager:issuance/hook@1.0.0;
         }
     ",
     exports: { default: async },
 });
 
 pub(crate) use acme_manager::dns::{host, types};
+pub(crate) use acme_manager::issuance::types as issuance;

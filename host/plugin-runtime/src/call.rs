@@ -41,7 +41,7 @@ const GRACE: Duration = Duration::from_millis(100);
 /// A trap's description, in errors.
 const MAX_DETAIL_BYTES: usize = 2048;
 
-/// The functions of a provider.
+/// The functions of a provider and of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the contract documents them")]
 pub enum Function {
@@ -50,6 +50,7 @@ pub enum Function {
     Present,
     Cleanup,
     Ready,
+    Review,
 }
 
 /// How a call ended, for counting.
@@ -114,8 +115,8 @@ pub struct CallReport {
 pub type Observer = Arc<dyn Fn(&CallReport) + Send + Sync>;
 
 impl Function {
-    /// All of them, in the order of the contract.
-    pub const ALL: [Self; 5] = [Self::Describe, Self::Check, Self::Present, Self::Cleanup, Self::Ready];
+    /// All of them, in the order of the contracts.
+    pub const ALL: [Self; 6] = [Self::Describe, Self::Check, Self::Present, Self::Cleanup, Self::Ready, Self::Review];
 
     /// The name in the contract.
     pub const fn as_str(self) -> &'static str {
@@ -125,6 +126,7 @@ impl Function {
             Self::Present => "present",
             Self::Cleanup => "cleanup",
             Self::Ready => "ready",
+            Self::Review => "review",
         }
     }
 }

@@ -69,27 +69,14 @@ const MAX_TEXT_BYTES: usize = 4096;
 impl Description {
     /// Takes over a guest's description, or says what is wrong with it.
     pub(crate) fn accept(raw: types::Description) -> Result<Self, String> {
-        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if raw.name.is_empty() || raw.name.len() > 64 || !raw.name.chars().all(is_name) {
-            return Err(format!("its name {:?} is not made of a-z, 0-9 and `-`", cut(&raw.name)));
-        }
-        if raw.environment.len() > MAX_KEYS {
-            return Err(format!("it names {} environment keys, more than {MAX_KEYS}", raw.environment.len()));
-        }
-        if raw.hosts.len() > MAX_HOSTS {
-            return Err(format!("it names {} hosts, more than {MAX_HOSTS}", raw.hosts.len()));
-        }
-        let environment = raw.environment.into_iter().map(EnvironmentKey::accept).collect::<Result<_, _>>()?;
-        let texts = [&raw.version, &raw.homepage].into_iter().chain(&raw.hosts);
-        if let Some(long) = texts.into_iter().find(|text| text.len() > MAX_TEXT_BYTES) {
-            return Err(format!("it contains a text of {} bytes", long.len()));
-        }
+        let types::Description { name, version, homepage, environment, hosts, .. } = raw;
+        let environment = accept(&name, [&version, &homepage], environment, &hosts)?;
         Ok(Self {
-            name: raw.name,
-            version: raw.version,
-            homepage: raw.homepage,
+            name,
+            version,
+            homepage,
             environment,
-            hosts: raw.hosts,
+            hosts,
             default_ttl: raw.default_ttl,
             propagation_timeout: Duration::from_secs(raw.propagation_timeout.into()),
             propagation_interval: Duration::from_secs(raw.propagation_interval.into()),
@@ -97,15 +84,42 @@ impl Description {
             reports_ready: raw.reports_ready,
         })
     }
+}
 
-    /// Applies `f` to every text that people get to read.
-    pub(crate) fn map_texts(mut self, f: impl Fn(&str) -> String) -> Self {
-        let texts = [&mut self.version, &mut self.homepage].into_iter().chain(&mut self.hosts);
-        let keys = self.environment.iter_mut().flat_map(|key| [Some(&mut key.help), key.default.as_mut()]);
-        for text in texts.chain(keys.flatten()) {
-            *text = f(text);
-        }
-        self
+/// Checks what the descriptions of all worlds have in common, or says what is wrong with it.
+pub(crate) fn accept(
+    name: &str,
+    texts: [&String; 2],
+    environment: Vec<types::EnvironmentKey>,
+    hosts: &[String],
+) -> Result<Vec<EnvironmentKey>, String> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(is_name) {
+        return Err(format!("its name {:?} is not made of a-z, 0-9 and `-`", cut(name)));
+    }
+    if environment.len() > MAX_KEYS {
+        return Err(format!("it names {} environment keys, more than {MAX_KEYS}", environment.len()));
+    }
+    if hosts.len() > MAX_HOSTS {
+        return Err(format!("it names {} hosts, more than {MAX_HOSTS}", hosts.len()));
+    }
+    let environment = environment.into_iter().map(EnvironmentKey::accept).collect::<Result<_, _>>()?;
+    if let Some(long) = texts.into_iter().chain(hosts).find(|text| text.len() > MAX_TEXT_BYTES) {
+        return Err(format!("it contains a text of {} bytes", long.len()));
+    }
+    Ok(environment)
+}
+
+/// Applies `f` to every text of a description that people get to read.
+pub(crate) fn map_texts(
+    f: &impl Fn(&str) -> String,
+    texts: [&mut String; 2],
+    hosts: &mut [String],
+    environment: &mut [EnvironmentKey],
+) {
+    let keys = environment.iter_mut().flat_map(|key| [Some(&mut key.help), key.default.as_mut()]);
+    for text in texts.into_iter().chain(hosts).chain(keys.flatten()) {
+        *text = f(text);
     }
 }
 

@@ -9,9 +9,10 @@ use crate::{
     digest::PluginDigest,
     engine::Engine,
     error::CallError,
+    hook::HookDescription,
     load::{Compiled, LoadError, Origin, PluginSettings, Source, blocking},
-    plugin::Sandbox,
-    world,
+    plugin::{Introduction, Sandbox},
+    world::{self, World},
 };
 
 /// What a component is.
@@ -25,10 +26,14 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
-    /// What keeps it from being a DNS provider for this host; `None` when it is one.
+    /// The world that it is made for, or that comes nearest.
+    pub world: World,
+    /// What keeps it from being of that world; `None` when it fits.
     pub difference: Option<String>,
     /// What it says of itself, with an empty environment and no grants; `None` when it is no DNS provider.
     pub description: Option<Result<Description, CallError>>,
+    /// The same for an issuance hook; `None` when it is none.
+    pub hook: Option<Result<HookDescription, CallError>>,
     /// Things worth knowing about its imports.
     pub notes: Vec<String>,
 }
@@ -41,7 +46,10 @@ impl Engine {
         if let Some(compiled) = compiled {
             let origin = Origin::Bundled { bytes: &[], digest: inspection.digest };
             let sandbox = Sandbox::new(self, compiled, PluginSettings::new("inspected", origin));
-            inspection.description = Some(sandbox.describe().await);
+            match inspection.world {
+                World::DnsProvider => inspection.description = Some(Description::ask(&sandbox).await),
+                World::IssuanceHook => inspection.hook = Some(HookDescription::ask(&sandbox).await),
+            }
         }
         Ok(inspection)
     }
@@ -63,13 +71,16 @@ impl Engine {
         });
         let exports = exports.collect();
         let (digest, size) = (source.digest, source.bytes.len() as u64);
-        let fit = world::compare(&self.0.wasm, &component).and_then(|()| world::link(&self.0.linker, &component));
+        let (world, fit) = world::compare(&self.0.wasm, &component);
+        let fit = fit.and_then(|()| world::link(&self.0.linker, &component, world));
         let (difference, compiled) = match fit {
             Ok(linked) => (None, Some(Compiled { linked: Arc::new(linked), digest, size })),
             Err(difference) => (Some(difference), None),
         };
         let notes = notes(&imports);
-        Ok((Inspection { digest, size, imports, exports, difference, description: None, notes }, compiled))
+        let (description, hook) = (None, None);
+        let inspection = Inspection { digest, size, imports, exports, world, difference, description, hook, notes };
+        Ok((inspection, compiled))
     }
 }
 

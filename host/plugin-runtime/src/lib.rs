@@ -1,8 +1,9 @@
-//! Loads, limits and calls the WASI components that acme-manager uses as DNS providers.
+//! Loads, limits and calls the WASI components that acme-manager uses as DNS providers and as issuance hooks.
 //!
 //! An [`Engine`] compiles components and owns what all of them share: the instance pool, the epoch clock and the
 //! functions offered to guests. [`Engine::load`] turns [`PluginSettings`] into a [`Plugin`], whose methods are the
-//! functions of the world `dns-provider` (`wit/dns-provider.wit`). Every call runs in a store of its own, under fuel,
+//! functions of the world `dns-provider` (`wit/dns-provider.wit`); [`Engine::load_hook`] gives a [`Hook`] of the world
+//! `issuance-hook` (`wit/issuance-hook/issuance-hook.wit`). Every call runs in a store of its own, under fuel,
 //! an epoch deadline, a wall-clock timeout and a sum of memory, and the store is thrown away afterwards.
 //!
 //! What a plugin can reach is exactly what its settings say: its own environment, and over HTTP the hosts in
@@ -21,6 +22,7 @@ mod engine;
 mod error;
 mod grants;
 mod guest_log;
+mod hook;
 mod http;
 mod inspect;
 mod limiter;
@@ -40,8 +42,10 @@ pub use digest::{DigestParseError, PluginDigest};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use error::{CallError, ErrorKind};
 pub use grants::{Grants, HostGrant, HostGrantError};
+pub use hook::{ChallengeKind, Hook, HookDescription, ProposedOrder};
 pub use http::Resolver;
 pub use inspect::Inspection;
 pub use limits::Limits;
 pub use load::{LoadError, Origin, PluginSettings, read_component, read_regular_file};
-pub use plugin::Plugin;
+pub use plugin::{Loaded, Plugin};
+pub use world::World;

@@ -23,10 +23,11 @@ use crate::{
     engine::Engine,
     error::CallError,
     grants::Grants,
+    hook::Hook,
     http::Resolver,
     limits::Limits,
-    plugin::{Plugin, Sandbox},
-    world,
+    plugin::{Introduction, Loaded, Plugin, Sandbox},
+    world::{self, World},
 };
 
 /// Three times the largest component that any language's tool chain makes of a provider today.
@@ -164,13 +165,23 @@ pub enum LoadError {
         /// The file or the bundled plugin.
         origin: String,
     },
-    /// A component, but none for the world `dns-provider`.
-    #[error("{origin} does not fit the world `{}`: {difference}", world::NAME)]
+    /// A component that does not fit the world that it is made for, or is made for none.
+    #[error("{origin} does not fit the world `{}`: {difference}", .world.name())]
     OtherWorld {
         /// The file or the bundled plugin.
         origin: String,
+        /// The world that comes nearest.
+        world: World,
         /// What is missing, unknown or of another version.
         difference: String,
+    },
+    /// A provider where a hook is wanted, or the other way round.
+    #[error("{origin} is made for the world `{}`: set `kind: {found}`, or another component", .found.name())]
+    OtherKind {
+        /// The file or the bundled plugin.
+        origin: String,
+        /// What it is.
+        found: World,
     },
     /// The component is damaged or uses features that are switched off.
     #[error("{origin} does not compile: {detail}")]
@@ -195,21 +206,46 @@ pub enum LoadError {
 
 impl Engine {
     /// Loads a plugin. It is not yet asked whether its environment is any good: see [`Plugin::check`].
+    ///
+    /// # Errors
+    /// When there is no such component, or it is no DNS provider, or it does not manage to describe itself.
     pub async fn load(&self, settings: PluginSettings) -> Result<Plugin, LoadError> {
+        self.load_for(settings).await
+    }
+
+    /// Loads an issuance hook.
+    ///
+    /// # Errors
+    /// When there is no such component, or it is no hook, or it does not manage to describe itself.
+    pub async fn load_hook(&self, settings: PluginSettings) -> Result<Hook, LoadError> {
+        self.load_for(settings).await
+    }
+
+    async fn load_for<D: Introduction>(&self, settings: PluginSettings) -> Result<Loaded<D>, LoadError> {
         check_environment(&settings)?;
         let origin = settings.origin.clone();
         let engine = self.clone();
         let name = settings.name.clone();
-        let compiled = blocking(move || engine.compile(read(&origin, &name)?)).await?;
-        self.equip(compiled, settings).await
+        let compile = move || {
+            let source = read(&origin, &name)?;
+            let place = source.origin.clone();
+            let compiled = engine.compile(source)?;
+            match compiled.linked.world {
+                found if found != D::WORLD => Err(LoadError::OtherKind { origin: place, found }),
+                _ => Ok(compiled),
+            }
+        };
+        self.equip(blocking(compile).await?, settings).await
     }
 
     /// Gives a loaded component other settings, without reading or compiling it again; `settings.origin` is ignored.
-    pub(crate) async fn equip(&self, compiled: Compiled, settings: PluginSettings) -> Result<Plugin, LoadError> {
+    pub(crate) async fn equip<D: Introduction>(
+        &self,
+        compiled: Compiled,
+        settings: PluginSettings,
+    ) -> Result<Loaded<D>, LoadError> {
         check_environment(&settings)?;
-        let mut sandbox = Sandbox::new(self, compiled, settings);
-        sandbox.introduce().await.map_err(LoadError::Describe)?;
-        Ok(Plugin::new(sandbox))
+        Loaded::introduce(Sandbox::new(self, compiled, settings)).await.map_err(LoadError::Describe)
     }
 
     /// Compiles and links. Takes from milliseconds (cached) to seconds: not for async threads.
@@ -217,9 +253,9 @@ impl Engine {
         let (digest, size) = (source.digest, source.bytes.len() as u64);
         let linked = self.0.components.get_or_make(digest, || {
             let component = self.component(&source)?;
-            world::compare(&self.0.wasm, &component)
-                .and_then(|()| world::link(&self.0.linker, &component))
-                .map_err(|difference| LoadError::OtherWorld { origin: source.origin.clone(), difference })
+            let (world, fit) = world::compare(&self.0.wasm, &component);
+            fit.and_then(|()| world::link(&self.0.linker, &component, world))
+                .map_err(|difference| LoadError::OtherWorld { origin: source.origin.clone(), world, difference })
         })?;
         Ok(Compiled { linked, digest, size })
     }

@@ -1,4 +1,4 @@
-//! A loaded plugin: the typed functions of the contract over the sandboxed call.
+//! A loaded component: the typed functions of the contract over the sandboxed call.
 
 use std::{
     fmt,
@@ -13,16 +13,16 @@ use crate::{
     bindings::types,
     breaker::{Breaker, Suspension},
     call::{Function, Observer},
-    description::{Description, TxtRecord},
+    description::{Description, EnvironmentKey, TxtRecord, map_texts},
     digest::PluginDigest,
     engine::Engine,
-    error::CallError,
+    error::{CallError, ErrorKind},
     http::Network,
     limits::Limits,
     load::{Compiled, LoadError, PluginSettings},
     redact::Redactor,
     state::State,
-    world::Linked,
+    world::{Linked, World},
 };
 
 /// The contract's bounds.
@@ -30,13 +30,37 @@ const MAX_MESSAGE_BYTES: usize = 4096;
 const MAX_HANDLE_BYTES: usize = 4096;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// A DNS provider. Cheap to clone; calls can run side by side up to its `max_concurrency`.
-///
-/// A plugin that is replaced goes on serving the calls that hold it, and goes away with the last of them.
-#[derive(Clone)]
-pub struct Plugin(Arc<Sandbox>);
+/// A DNS provider.
+pub type Plugin = Loaded<Description>;
 
-/// Everything that the calls of one plugin share.
+/// A component that said what it is: a [`Plugin`] or a [`Hook`](crate::Hook). Cheap to clone; calls can run side by
+/// side up to its `max_concurrency`.
+///
+/// One that is replaced goes on serving the calls that hold it, and goes away with the last of them.
+pub struct Loaded<D>(pub(crate) Arc<Callee<D>>);
+
+pub(crate) struct Callee<D> {
+    pub(crate) sandbox: Sandbox,
+    description: D,
+}
+
+/// What a component of one of the worlds says of itself.
+pub(crate) trait Introduction: Sized {
+    /// The world.
+    const WORLD: World;
+
+    /// Asks for it.
+    fn ask(sandbox: &Sandbox) -> impl Future<Output = Result<Self, CallError>> + Send;
+
+    /// The variables that it names.
+    fn environment(&self) -> &[EnvironmentKey];
+
+    /// Applies `f` to every text that people get to read.
+    #[must_use]
+    fn map_texts(self, f: impl Fn(&str) -> String) -> Self;
+}
+
+/// Everything that the calls of one component share.
 pub(crate) struct Sandbox {
     pub(crate) name: Arc<str>,
     pub(crate) digest: PluginDigest,
@@ -51,44 +75,51 @@ pub(crate) struct Sandbox {
     pub(crate) observer: Option<Observer>,
     environment: Vec<(String, SecretString)>,
     size: u64,
-    description: Option<Description>,
 }
 
 type Answer<T> = (Result<T, types::Error>,);
 
-impl Plugin {
-    pub(crate) fn new(sandbox: Sandbox) -> Self {
-        Self(Arc::new(sandbox))
-    }
-
+impl<D> Loaded<D> {
     /// The name from the settings.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.0.sandbox.name
     }
 
     /// The digest of the component.
     pub fn digest(&self) -> PluginDigest {
-        self.0.digest
+        self.0.sandbox.digest
     }
 
     /// The component's size in bytes.
     pub fn size(&self) -> u64 {
-        self.0.size
+        self.0.sandbox.size
     }
 
     /// The limits that its calls run under.
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.0.sandbox.limits
     }
 
     /// Whether its last calls broke, and if that keeps further ones from being made.
     pub fn suspension(&self) -> Suspension {
-        self.0.breaker.suspension()
+        self.0.sandbox.breaker.suspension()
     }
 
     /// What it said of itself when it was loaded. Texts are free of secrets, but otherwise foreign.
-    pub fn description(&self) -> &Description {
-        self.0.description.as_ref().expect("a plugin has introduced itself before anybody sees it")
+    pub fn description(&self) -> &D {
+        &self.0.description
+    }
+}
+
+#[expect(private_bounds, reason = "the worlds are a closed list")]
+impl<D: Introduction> Loaded<D> {
+    /// Asks the component what it is, and from then on hides the values that it calls secret and those it does not
+    /// name.
+    pub(crate) async fn introduce(mut sandbox: Sandbox) -> Result<Self, CallError> {
+        let description = D::ask(&sandbox).await?;
+        sandbox.hide_all_but(|key| description.environment().iter().any(|own| own.name == key && !own.secret));
+        let description = description.map_texts(|text| sandbox.redactor.redact(text).into_owned());
+        Ok(Self(Arc::new(Callee { sandbox, description })))
     }
 
     /// The same component with other settings, for when its description says what it needs. Nothing is read or
@@ -97,60 +128,89 @@ impl Plugin {
     /// # Errors
     /// When the environment cannot be handed over, or the component does not manage to describe itself in it.
     pub async fn equip(&self, settings: PluginSettings) -> Result<Self, LoadError> {
-        let Sandbox { linked, digest, size, engine, .. } = &*self.0;
+        let Sandbox { linked, digest, size, engine, .. } = &self.0.sandbox;
         let compiled = Compiled { linked: linked.clone(), digest: *digest, size: *size };
         engine.equip(compiled, settings).await
     }
 
     /// Asks again what it is.
-    pub async fn describe(&self) -> Result<Description, CallError> {
-        let description = self.0.describe().await?;
-        Ok(description.map_texts(|text| self.0.redactor.redact(text).into_owned()))
+    pub async fn describe(&self) -> Result<D, CallError> {
+        let description = D::ask(&self.0.sandbox).await?;
+        Ok(description.map_texts(|text| self.0.sandbox.redactor.redact(text).into_owned()))
     }
+}
 
+impl Plugin {
     /// Whether the environment is complete and, if the plugin can tell cheaply, the credentials work.
     pub async fn check(&self) -> Result<(), CallError> {
-        self.0.call(Function::Check, (), |(answer,): Answer<()>, state| self.0.accept(answer, state)).await
+        let sandbox = &self.0.sandbox;
+        sandbox.call(Function::Check, (), |(answer,): Answer<()>, state| sandbox.accept(answer, state)).await
     }
 
     /// Creates the TXT value; returns the handle that `cleanup` and `ready` want, at most 4096 bytes.
     pub async fn present(&self, record: &TxtRecord) -> Result<String, CallError> {
+        let sandbox = &self.0.sandbox;
         let accept = |(answer,): Answer<String>, state: &State| {
-            let handle = self.0.accept(answer, state)?;
-            let bad = |detail: String| CallError::BadReturn { plugin: self.0.name.clone(), detail };
+            let handle = sandbox.accept(answer, state)?;
+            let bad = |detail: String| CallError::BadReturn { plugin: sandbox.name.clone(), detail };
             if handle.len() > MAX_HANDLE_BYTES {
                 return Err(bad(format!("a handle of {} bytes, {MAX_HANDLE_BYTES} are allowed", handle.len())));
             }
             // Handles are stored in clear.
-            if self.0.redactor.finds(&handle) {
+            if sandbox.redactor.finds(&handle) {
                 return Err(bad("the handle contains the value of a secret".into()));
             }
             Ok(handle)
         };
-        self.0.call(Function::Present, (types::TxtRecord::from(record),), accept).await
+        sandbox.call(Function::Present, (types::TxtRecord::from(record),), accept).await
     }
 
     /// Removes exactly this value. `handle` is what `present` returned, or empty when that is not known.
     pub async fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), CallError> {
-        let params = (types::TxtRecord::from(record), handle.to_owned());
-        self.0.call(Function::Cleanup, params, |(answer,): Answer<()>, state| self.0.accept(answer, state)).await
+        let (sandbox, params) = (&self.0.sandbox, (types::TxtRecord::from(record), handle.to_owned()));
+        sandbox.call(Function::Cleanup, params, |(answer,): Answer<()>, state| sandbox.accept(answer, state)).await
     }
 
     /// Whether the change is live on all of the vendor's name servers.
     pub async fn ready(&self, record: &TxtRecord, handle: &str) -> Result<bool, CallError> {
-        let params = (types::TxtRecord::from(record), handle.to_owned());
-        self.0.call(Function::Ready, params, |(answer,): Answer<bool>, state| self.0.accept(answer, state)).await
+        let (sandbox, params) = (&self.0.sandbox, (types::TxtRecord::from(record), handle.to_owned()));
+        sandbox.call(Function::Ready, params, |(answer,): Answer<bool>, state| sandbox.accept(answer, state)).await
     }
 }
 
-impl fmt::Debug for Plugin {
+impl Introduction for Description {
+    const WORLD: World = World::DnsProvider;
+
+    async fn ask(sandbox: &Sandbox) -> Result<Self, CallError> {
+        let accept = |(raw,): (types::Description,), _: &State| Self::accept(raw).map_err(|e| sandbox.bad_return(&e));
+        sandbox.call(Function::Describe, (), accept).await
+    }
+
+    fn environment(&self) -> &[EnvironmentKey] {
+        &self.environment
+    }
+
+    fn map_texts(mut self, f: impl Fn(&str) -> String) -> Self {
+        map_texts(&f, [&mut self.version, &mut self.homepage], &mut self.hosts, &mut self.environment);
+        self
+    }
+}
+
+impl<D> Clone for Loaded<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<D> fmt::Debug for Loaded<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin").field("name", &self.0.name).field("digest", &self.0.digest).finish_non_exhaustive()
+        let Sandbox { name, digest, .. } = &self.0.sandbox;
+        f.debug_struct("Loaded").field("name", name).field("digest", digest).finish_non_exhaustive()
     }
 }
 
 impl Sandbox {
-    /// A sandbox that takes every environment value for a secret, until [`Sandbox::introduce`] has told them apart.
+    /// A sandbox that takes every environment value for a secret, until [`Loaded::introduce`] has told them apart.
     pub(crate) fn new(engine: &Engine, compiled: Compiled, settings: PluginSettings) -> Self {
         let PluginSettings { name, environment, grants, limits, extra_roots, resolver, observer, origin: _ } = settings;
         let name: Arc<str> = name.into();
@@ -170,15 +230,12 @@ impl Sandbox {
             observer,
             environment,
             size: compiled.size,
-            description: None,
             limits,
         }
     }
 
-    /// Asks the plugin what it is, and from then on hides the values that it calls secret and those it does not name.
-    pub(crate) async fn introduce(&mut self) -> Result<(), CallError> {
-        let description = self.describe().await?;
-        let open = |key: &str| description.environment.iter().any(|own| own.name == key && !own.secret);
+    /// From now on takes for secrets all values of the environment but those of open keys.
+    fn hide_all_but(&mut self, open: impl Fn(&str) -> bool) {
         let secrets = self.environment.iter().filter(|(key, _)| !open(key)).map(|(_, value)| value.expose_secret());
         self.redactor = Arc::new(Redactor::new(secrets));
         let network = &self.network;
@@ -190,16 +247,11 @@ impl Sandbox {
             self.redactor.clone(),
             &self.limits,
         ));
-        self.description = Some(description.map_texts(|text| self.redactor.redact(text).into_owned()));
-        Ok(())
     }
 
-    pub(crate) async fn describe(&self) -> Result<Description, CallError> {
-        let accept = |(raw,): (types::Description,), _: &State| {
-            let bad = |detail: String| CallError::BadReturn { plugin: self.name.clone(), detail: self.clean(&detail) };
-            Description::accept(raw).map_err(bad)
-        };
-        self.call(Function::Describe, (), accept).await
+    /// What the guest returned breaks the contract.
+    pub(crate) fn bad_return(&self, detail: &str) -> CallError {
+        CallError::BadReturn { plugin: self.name.clone(), detail: self.clean(detail) }
     }
 
     /// The environment as the guest gets it.
@@ -209,12 +261,26 @@ impl Sandbox {
 
     /// Passes an answer on, or makes the plugin's "no" fit for people to read.
     fn accept<T>(&self, answer: Result<T, types::Error>, state: &State) -> Result<T, CallError> {
-        answer.map_err(|types::Error { kind, message, retry_after }| CallError::Refused {
-            plugin: self.name.clone(),
-            kind: kind.into(),
-            message: crate::guest_log::escape(&self.redactor.redact_start(&message, MAX_MESSAGE_BYTES)),
-            retry_after: retry_after.map(|s| Duration::from_secs(s.into()).min(MAX_RETRY_AFTER)),
-            denied: state.outbound.traffic().refused(),
+        answer.map_err(|types::Error { kind, message, retry_after }| {
+            let retry_after = retry_after.map(|s| Duration::from_secs(s.into()).min(MAX_RETRY_AFTER));
+            self.refused(kind.into(), &message, retry_after, state)
         })
+    }
+
+    /// The component's "no", fit for people to read.
+    pub(crate) fn refused(
+        &self,
+        kind: ErrorKind,
+        message: &str,
+        retry_after: Option<Duration>,
+        state: &State,
+    ) -> CallError {
+        CallError::Refused {
+            plugin: self.name.clone(),
+            kind,
+            message: crate::guest_log::escape(&self.redactor.redact_start(message, MAX_MESSAGE_BYTES)),
+            retry_after,
+            denied: state.outbound.traffic().refused(),
+        }
     }
 }

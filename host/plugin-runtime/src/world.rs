@@ -1,22 +1,77 @@
-//! Whether a component fits the world `dns-provider`, and in words what differs when it does not.
+//! Which of the two worlds a component is made for, whether it fits, and in words what differs when it does not.
+
+use std::fmt;
 
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
     types::{ComponentInstance, ComponentItem},
 };
 
-use crate::{bindings::types, call::Function, state::State};
+use crate::{
+    bindings::{issuance, types},
+    call::Function,
+    state::State,
+};
 
-/// The world, as an author writes it.
-pub(crate) const NAME: &str = "acme-manager:dns/dns-provider@1.0.0";
+/// What a component is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum World {
+    /// A DNS-01 provider: `acme-manager:dns/dns-provider`.
+    DnsProvider,
+    /// A policy that is asked before orders: `acme-manager:issuance/issuance-hook`.
+    IssuanceHook,
+}
 
-const PROVIDER: &str = "acme-manager:dns/provider@1.0.0";
+impl World {
+    /// The world, as an author writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::DnsProvider => "acme-manager:dns/dns-provider@1.0.0",
+            Self::IssuanceHook => "acme-manager:issuance/issuance-hook@1.0.0",
+        }
+    }
+
+    /// The interface that a component of this world exports.
+    const fn interface(self) -> &'static str {
+        match self {
+            Self::DnsProvider => "acme-manager:dns/provider@1.0.0",
+            Self::IssuanceHook => "acme-manager:issuance/hook@1.0.0",
+        }
+    }
+
+    /// The functions of that interface.
+    pub(crate) const fn functions(self) -> &'static [Function] {
+        match self {
+            Self::DnsProvider => {
+                &[Function::Describe, Function::Check, Function::Present, Function::Cleanup, Function::Ready]
+            }
+            Self::IssuanceHook => &[Function::Describe, Function::Review],
+        }
+    }
+
+    /// The world that the exports speak of; a provider if they speak of none.
+    fn of<'a>(mut exports: impl Iterator<Item = &'a str>) -> Self {
+        let (hook, _) = split_version(Self::IssuanceHook.interface());
+        if exports.any(|name| split_version(name).0 == hook) { Self::IssuanceHook } else { Self::DnsProvider }
+    }
+}
+
+/// The word for `kind` in the configuration.
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DnsProvider => "dns-provider",
+            Self::IssuanceHook => "issuance-hook",
+        })
+    }
+}
 
 /// Every interface that a component may import: the world's own, and those that the standard libraries of several
 /// languages import whether they use them or not.
 const OFFERED: &[&str] = &[
     "acme-manager:dns/host@1.0.0",
     "acme-manager:dns/types@1.0.0",
+    "acme-manager:issuance/types@1.0.0",
     "wasi:cli/environment@0.2.12",
     "wasi:cli/exit@0.2.12",
     "wasi:cli/stderr@0.2.12",
@@ -50,19 +105,22 @@ const OFFERED: &[&str] = &[
 
 /// A component with its imports satisfied and its exports found.
 pub(crate) struct Linked {
+    pub(crate) world: World,
     pub(crate) instance: InstancePre<State>,
-    exports: [ComponentExportIndex; Function::ALL.len()],
+    exports: [Option<ComponentExportIndex>; Function::ALL.len()],
 }
 
 impl Linked {
+    /// One of the functions of the component's world.
     pub(crate) fn export(&self, function: Function) -> &ComponentExportIndex {
-        &self.exports[function as usize]
+        self.exports[function as usize].as_ref().expect("only functions of its world are called")
     }
 }
 
 /// Says what differs between the component and the world; everything at once, so that nobody has to build five times.
-pub(crate) fn compare(engine: &wasmtime::Engine, component: &Component) -> Result<(), String> {
+pub(crate) fn compare(engine: &wasmtime::Engine, component: &Component) -> (World, Result<(), String>) {
     let ty = component.component_type();
+    let world = World::of(ty.exports(engine).map(|(name, _)| name));
     let mut differences: Vec<String> = ty
         .imports(engine)
         .filter_map(|(name, item)| match item.ty {
@@ -72,30 +130,30 @@ pub(crate) fn compare(engine: &wasmtime::Engine, component: &Component) -> Resul
             _ => None,
         })
         .collect();
-    let provider = ty.exports(engine).find_map(|(name, item)| match item.ty {
-        ComponentItem::ComponentInstance(instance) if compatible(name, PROVIDER) => Some(instance),
+    let exported = ty.exports(engine).find_map(|(name, item)| match item.ty {
+        ComponentItem::ComponentInstance(instance) if compatible(name, world.interface()) => Some(instance),
         _ => None,
     });
-    match provider {
-        Some(provider) => differences.extend(wrong_functions(engine, component, &provider)),
-        None => differences.push(missing_export(ty.exports(engine).map(|(name, _)| name))),
+    match exported {
+        Some(exported) => differences.extend(wrong_functions(engine, component, world, &exported)),
+        None => differences.push(missing_export(world, ty.exports(engine).map(|(name, _)| name))),
     }
-    if differences.is_empty() { Ok(()) } else { Err(differences.join("; ")) }
+    (world, if differences.is_empty() { Ok(()) } else { Err(differences.join("; ")) })
 }
 
 /// Satisfies the imports.
-pub(crate) fn link(linker: &Linker<State>, component: &Component) -> Result<Linked, String> {
+pub(crate) fn link(linker: &Linker<State>, component: &Component, world: World) -> Result<Linked, String> {
     // What the names alone do not show: a function that a later minor version added, a type that differs.
     let instance = linker.instantiate_pre(component).map_err(|error| format!("{error:#}"))?;
-    let provider =
-        component.get_export_index(None, PROVIDER).ok_or_else(|| format!("it does not export `{PROVIDER}`"))?;
-    let mut exports = Vec::with_capacity(Function::ALL.len());
-    for function in Function::ALL {
-        let index = component.get_export_index(Some(&provider), function.as_str());
-        exports.push(index.ok_or_else(|| format!("it does not export `{function}`"))?);
+    let interface = world.interface();
+    let exported =
+        component.get_export_index(None, interface).ok_or_else(|| format!("it does not export `{interface}`"))?;
+    let mut exports = [const { None }; Function::ALL.len()];
+    for function in world.functions() {
+        let index = component.get_export_index(Some(&exported), function.as_str());
+        exports[*function as usize] = Some(index.ok_or_else(|| format!("it does not export `{function}`"))?);
     }
-    let exports = exports.try_into().map_err(|_| "its exports cannot be counted".to_owned())?;
-    Ok(Linked { instance, exports })
+    Ok(Linked { world, instance, exports })
 }
 
 fn unknown_import(name: &str) -> Option<String> {
@@ -117,46 +175,60 @@ fn unknown_import(name: &str) -> Option<String> {
     })
 }
 
-fn missing_export<'a>(exports: impl Iterator<Item = &'a str>) -> String {
+fn missing_export<'a>(world: World, exports: impl Iterator<Item = &'a str>) -> String {
     let exports: Vec<&str> = exports.collect();
-    let (interface, _) = split_version(PROVIDER);
+    let (called, (interface, _)) = (world.interface(), split_version(world.interface()));
     if let Some(other) = exports.iter().find(|name| split_version(name).0 == interface) {
-        return format!("it exports `{other}`, this host calls `{PROVIDER}`");
+        return format!("it exports `{other}`, this host calls `{called}`");
     }
     match exports.as_slice() {
-        [] => format!("it exports nothing, but `{PROVIDER}` is what this host calls"),
-        some => format!("it does not export `{PROVIDER}`, only `{}`", some.join("`, `")),
+        [] => format!("it exports nothing, but `{called}` is what this host calls"),
+        some => format!("it does not export `{called}`, only `{}`", some.join("`, `")),
     }
 }
 
-fn wrong_functions(engine: &wasmtime::Engine, component: &Component, provider: &ComponentInstance) -> Vec<String> {
-    type Answer<T> = (Result<T, types::Error>,);
-    let check = |function: Function| match function {
-        Function::Describe => signature::<(), (types::Description,)>(engine, component, provider, function),
-        Function::Check => signature::<(), Answer<()>>(engine, component, provider, function),
-        Function::Present => signature::<(types::TxtRecord,), Answer<String>>(engine, component, provider, function),
-        Function::Cleanup => signature::<(types::TxtRecord, String), Answer<()>>(engine, component, provider, function),
-        Function::Ready => signature::<(types::TxtRecord, String), Answer<bool>>(engine, component, provider, function),
-    };
-    Function::ALL.into_iter().filter_map(check).collect()
-}
-
-fn signature<P, R>(
+fn wrong_functions(
     engine: &wasmtime::Engine,
     component: &Component,
-    provider: &ComponentInstance,
-    function: Function,
-) -> Option<String>
-where
-    P: ComponentNamedList + Lower,
-    R: ComponentNamedList + Lift,
-{
-    match provider.get_export(engine, function.as_str()).map(|item| item.ty) {
-        Some(ComponentItem::ComponentFunc(found)) => {
-            let error = found.typecheck::<P, R>(&component.component_type().instance_type()).err()?;
-            Some(format!("its function `{function}` has another type: {error:#}"))
+    world: World,
+    exported: &ComponentInstance,
+) -> Vec<String> {
+    type Answer<T> = (Result<T, types::Error>,);
+    type Verdict = (Result<(), issuance::Objection>,);
+    let on = On { engine, component, world, exported };
+    let check = |function: &Function| match (world, function) {
+        (World::DnsProvider, Function::Describe) => on.signature::<(), (types::Description,)>(*function),
+        (World::IssuanceHook, Function::Describe) => on.signature::<(), (issuance::Description,)>(*function),
+        (_, Function::Check) => on.signature::<(), Answer<()>>(*function),
+        (_, Function::Present) => on.signature::<(types::TxtRecord,), Answer<String>>(*function),
+        (_, Function::Cleanup) => on.signature::<(types::TxtRecord, String), Answer<()>>(*function),
+        (_, Function::Ready) => on.signature::<(types::TxtRecord, String), Answer<bool>>(*function),
+        (_, Function::Review) => on.signature::<(issuance::Order,), Verdict>(*function),
+    };
+    world.functions().iter().filter_map(check).collect()
+}
+
+/// What the types of exported functions are looked up in.
+struct On<'a> {
+    engine: &'a wasmtime::Engine,
+    component: &'a Component,
+    world: World,
+    exported: &'a ComponentInstance,
+}
+
+impl On<'_> {
+    fn signature<P, R>(&self, function: Function) -> Option<String>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        match self.exported.get_export(self.engine, function.as_str()).map(|item| item.ty) {
+            Some(ComponentItem::ComponentFunc(found)) => {
+                let error = found.typecheck::<P, R>(&self.component.component_type().instance_type()).err()?;
+                Some(format!("its function `{function}` has another type: {error:#}"))
+            }
+            _ => Some(format!("it does not export the function `{function}` of `{}`", self.world.interface())),
         }
-        _ => Some(format!("it does not export the function `{function}` of `{PROVIDER}`")),
     }
 }
 

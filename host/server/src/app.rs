@@ -101,8 +101,9 @@ impl App {
         let dns_settings = dns::settings(&environment.dns_settings()?).await?;
         let loader = Loader::new(config, flags.allow_unverified_plugins, Some(&metrics))?;
         let mut plugins = PluginSet::new(loader);
-        let providers = Arc::new(plugins.start(config, environment, &tracker));
-        let reloader = Reloader::new(flags, plugins, providers.clone(), metrics.clone());
+        let (providers, hooks) = plugins.start(config, environment, &tracker);
+        let (providers, hooks) = (Arc::new(providers), Arc::new(hooks));
+        let reloader = Reloader::new(flags, plugins, (providers.clone(), hooks.clone()), metrics.clone());
         let (store, prefixes) = stores::open(&config.storage, &metrics).await?;
         let solver = Solver::new(dns_settings, providers.clone());
         let http01 = Arc::new(Http01::default());
@@ -112,6 +113,7 @@ impl App {
             registry: registry.clone(),
             leadership: leadership.clone(),
             http01: http01.clone(),
+            hooks,
             clock: clock.clone(),
             metrics: metrics.clone(),
             tracker: tracker.clone(),

@@ -21,6 +21,7 @@ use crate::challenges::providers::Providers;
 use crate::clock::{Clock, format_date};
 use crate::cluster::{Command, Leadership, Registry};
 use crate::durations::RenewalDays;
+use crate::hooks::Hooks;
 use crate::names::{CertificateId, IssuerName, Owner, SecretPath};
 use crate::records::CertificateRecord;
 use crate::storage::{Expect, Store, StoreError, Version, Versioned};
@@ -67,6 +68,7 @@ pub struct Certificates {
     accounts: Accounts,
     solver: Solver,
     http01: Arc<Http01>,
+    hooks: Arc<Hooks>,
     clock: Clock,
     metrics: Metrics,
     tracker: TaskTracker,
@@ -91,6 +93,8 @@ pub struct Neighbours {
     pub leadership: Leadership,
     /// HTTP-01 answers.
     pub http01: Arc<Http01>,
+    /// What is asked before orders.
+    pub hooks: Arc<Hooks>,
     /// Time.
     pub clock: Clock,
     /// Counters.
@@ -130,6 +134,7 @@ impl Certificates {
             accounts,
             solver,
             http01: with.http01,
+            hooks: with.hooks,
             clock: with.clock,
             metrics: with.metrics,
             tracker: with.tracker,
@@ -481,6 +486,12 @@ impl Certificates {
 
     fn path(&self, id: &CertificateId) -> Result<SecretPath, CertificateError> {
         Ok(SecretPath::new(&self.settings.prefix, &id.to_string())?)
+    }
+
+    /// What is asked before orders.
+    #[must_use]
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// The DNS providers that requests can name.

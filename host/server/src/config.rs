@@ -34,7 +34,7 @@ pub use self::flags::{
     LogFormat, LogLevel, MemberAddress, MemberlistFlags, PluginCommand, RingFlags, SecretKeyFile, ServerFlags,
 };
 pub use self::issuer::{DefaultChallenge, ExternalAccount, Issuer};
-pub use self::plugin::{Checksum, Plugin, PluginSource};
+pub use self::plugin::{Checksum, Plugin, PluginKind, PluginSource};
 pub use self::section::Problem;
 pub use self::storage::{Embedded, Storage, Vault};
 pub use self::tree::SyntaxError;

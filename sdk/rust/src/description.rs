@@ -111,6 +111,12 @@ impl Description {
 pub struct Key(wit::EnvironmentKey);
 
 impl Key {
+    /// The record as it crosses to the host.
+    #[cfg(feature = "issuance-hook")]
+    pub(crate) fn into_wit(self) -> wit::EnvironmentKey {
+        self.0
+    }
+
     /// An optional variable that is neither secret nor an address.
     pub fn new(name: &str) -> Self {
         Self(wit::EnvironmentKey {

@@ -73,6 +73,8 @@ mod description;
 pub mod dns;
 pub mod env;
 mod error;
+#[cfg(feature = "issuance-hook")]
+pub mod hook;
 pub mod host;
 pub mod http;
 mod provider;

@@ -123,6 +123,38 @@ impl Site {
         Ok(Self { dns, ca, server, api, bearer: String::new(), answers, names })
     }
 
+    /// Replaces the config by that of `options` and has the running server read it.
+    ///
+    /// # Errors
+    /// When the file cannot be written or the server is gone.
+    pub fn reconfigure(&mut self, options: &SiteOptions) -> anyhow::Result<()> {
+        self.server.set_config(config(options, &self.ca))?;
+        self.server.process.signal("HUP")
+    }
+
+    /// How many orders the CA took.
+    pub fn orders(&self) -> usize {
+        self.ca.process.log().matches("Added order ").count()
+    }
+
+    /// Waits until so many lines of the server's log hold each of `words`.
+    ///
+    /// # Errors
+    /// When they do not within half a minute.
+    pub async fn until_logged_times(&self, times: usize, words: &[&str]) -> anyhow::Result<()> {
+        let end = Instant::now() + Duration::from_secs(30);
+        let found = |log: &str| log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+        while found(&self.server.process.log()) < times {
+            ensure!(
+                Instant::now() < end,
+                "not {times} lines of the log hold {words:?}:\n{}",
+                self.server.process.log()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
     /// Waits until the server is ready and takes a token.
     ///
     /// # Errors
@@ -213,12 +245,7 @@ impl Site {
     /// # Errors
     /// When it does not within half a minute.
     pub async fn until_logged(&self, words: &[&str]) -> anyhow::Result<()> {
-        let end = Instant::now() + Duration::from_secs(30);
-        while !self.server.process.log().lines().any(|line| words.iter().all(|word| line.contains(word))) {
-            ensure!(Instant::now() < end, "no line of the log holds {words:?}:\n{}", self.server.process.log());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
+        self.until_logged_times(1, words).await
     }
 
     /// Everything of type TXT in [`ZONE`].

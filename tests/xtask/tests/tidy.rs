@@ -13,8 +13,8 @@ const FUNCTION_LINES: usize = 70;
 
 /// Modules of the server that may import only from lower ranks. `lib` declares them and imports nothing.
 const RANKS: &[(usize, &[&str])] = &[
-    (0, &["names", "clock", "durations", "records", "telemetry"]),
-    (1, &["storage", "cluster", "acme", "challenges"]),
+    (0, &["names", "clock", "durations", "records", "telemetry", "on_demand"]),
+    (1, &["storage", "cluster", "acme", "challenges", "hooks"]),
     (2, &["tokens", "certificates"]),
     (3, &["api", "workers"]),
     (4, &["config", "app", "main"]),

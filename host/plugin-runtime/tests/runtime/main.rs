@@ -3,6 +3,7 @@
 #[path = "../../src/testing.rs"]
 mod lines;
 
+mod hooks;
 mod http;
 mod limits;
 mod load;

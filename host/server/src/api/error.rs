@@ -17,6 +17,7 @@ use crate::acme::AcmeError;
 use crate::certificates::{CertificateError, chain};
 use crate::challenges::ChallengeError;
 use crate::cluster::NotLeader;
+use crate::hooks::HookError;
 use crate::names::NameError;
 use crate::storage::StoreError;
 use crate::tokens::{Forbidden, TokenError};
@@ -202,6 +203,9 @@ fn of_certificate(error: &CertificateError) -> Code {
         CertificateError::Ca(source) => of_ca(source),
         CertificateError::WrongCertificate { .. } => Code::CaWrongCertificate,
         CertificateError::Challenge(source) => of_challenge(source),
+        CertificateError::Hook(HookError::Refused { .. }) => Code::HookRefused,
+        CertificateError::Hook(HookError::Failed { .. }) => Code::HookFailed,
+        CertificateError::Hook(HookError::Unusable { .. }) => Code::HookUnusable,
         CertificateError::Store(source) => of_store(source),
         CertificateError::NotLeader(_) => Code::NotLeader,
         CertificateError::Internal(_) => Code::Internal,

@@ -177,6 +177,9 @@ fn fits(code: Code, tag: &str) -> bool {
         | Code::PluginRefused
         | Code::PluginFailed
         | Code::PluginUnusable
+        | Code::HookRefused
+        | Code::HookFailed
+        | Code::HookUnusable
         | Code::DnsNotVisible
         | Code::DnsLookupFailed
         | Code::DnsAliasUnusable

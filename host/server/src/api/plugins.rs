@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use acme_manager_api::{PluginCalls, PluginLimits, PluginState, PluginStatus};
-use acme_manager_plugin_runtime::Plugin;
+use acme_manager_api::{PluginCalls, PluginKind, PluginLimits, PluginState, PluginStatus};
+use acme_manager_plugin_runtime::Loaded;
 use axum::Json;
 use axum::extract::State;
 
 use super::ApiState;
 use super::identify::KeyHolder;
-use crate::challenges::providers::ProviderEntry;
+use crate::challenges::providers::{ProviderEntry, UsableProvider};
+use crate::hooks::{HookEntry, UsableHook};
+use crate::names::ProviderName;
 
 /// List plugins
 ///
-/// Every plugin that requests can name, bundled or configured: where it comes from, whether it can be used, its limits,
-/// and what its calls came to since the server started.
+/// Every DNS provider that requests can name and every issuance hook, bundled or configured: where it comes from,
+/// whether it can be used, its limits, and what its calls came to since the server started.
 #[utoipa::path(
     get,
     path = "/api/v1/plugins",
@@ -24,34 +26,50 @@ use crate::challenges::providers::ProviderEntry;
     responses((status = 200, description = "All plugins, by name", body = Vec<PluginStatus>))
 )]
 pub(super) async fn list(State(state): State<ApiState>, _: KeyHolder) -> Json<Vec<PluginStatus>> {
-    let mut totals = state.metrics.plugins().totals();
-    let entries = state.certificates.providers().list();
-    let status = |(name, entry): (&crate::names::ProviderName, &std::sync::Arc<ProviderEntry>)| {
-        let operations = totals.remove(name.as_str()).unwrap_or_default();
-        of_entry(name.as_str(), entry, operations)
+    let totals = state.metrics.plugins().totals();
+    let counted = |name: &ProviderName, status: PluginStatus| {
+        let operations: BTreeMap<String, PluginCalls> = totals.get(name.as_str()).cloned().unwrap_or_default();
+        PluginStatus { name: name.as_str().to_owned(), operations, ..status }
     };
-    Json(entries.iter().map(status).collect())
+    let (providers, hooks) = (state.certificates.providers().list(), state.certificates.hooks().list());
+    let providers = providers.iter().map(|(name, entry)| counted(name, of_provider(entry)));
+    let hooks = hooks.iter().map(|(name, entry)| counted(name, of_hook(entry)));
+    let mut all: Vec<PluginStatus> = providers.chain(hooks).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Json(all)
 }
 
-fn of_entry(name: &str, entry: &ProviderEntry, operations: BTreeMap<String, PluginCalls>) -> PluginStatus {
-    let status = PluginStatus {
-        name: name.to_owned(),
-        origin: entry.origin().to_owned(),
-        operations,
-        ..PluginStatus::default()
-    };
-    match entry.peek() {
+fn of_provider(entry: &ProviderEntry) -> PluginStatus {
+    let blank = PluginStatus { origin: entry.origin().to_owned(), ..PluginStatus::default() };
+    of_state(entry.peek(), blank, |UsableProvider { plugin, description, .. }, mut status| {
+        status.version.clone_from(&description.version);
+        plugin.map_or_else(|| status.clone(), |plugin| of_plugin(&plugin, status.clone()))
+    })
+}
+
+fn of_hook(entry: &HookEntry) -> PluginStatus {
+    let (origin, kind) = (entry.origin().to_owned(), PluginKind::IssuanceHook);
+    let blank = PluginStatus { origin, kind, ..PluginStatus::default() };
+    of_state(entry.peek(), blank, |UsableHook { plugin, .. }, mut status| {
+        let Some(hook) = plugin else { return status };
+        status.version.clone_from(&hook.description().version);
+        of_plugin(&hook, status)
+    })
+}
+
+fn of_state<T>(
+    known: Option<Result<T, String>>,
+    status: PluginStatus,
+    usable: impl FnOnce(T, PluginStatus) -> PluginStatus,
+) -> PluginStatus {
+    match known {
         None => status,
         Some(Err(reason)) => PluginStatus { state: PluginState::Unusable, reason, ..status },
-        Some(Ok(usable)) => {
-            let status =
-                PluginStatus { state: PluginState::Usable, version: usable.description.version.clone(), ..status };
-            usable.plugin.as_ref().map_or_else(|| status.clone(), |plugin| of_plugin(plugin, status.clone()))
-        }
+        Some(Ok(loaded)) => usable(loaded, PluginStatus { state: PluginState::Usable, ..status }),
     }
 }
 
-fn of_plugin(plugin: &Plugin, mut status: PluginStatus) -> PluginStatus {
+fn of_plugin<D>(plugin: &Loaded<D>, mut status: PluginStatus) -> PluginStatus {
     let limits = plugin.limits();
     status.digest = plugin.digest().to_string();
     status.size_bytes = Some(plugin.size());

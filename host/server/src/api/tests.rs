@@ -166,6 +166,7 @@ fn state(store: &Arc<dyn Store>, registry: &Arc<Registry>, leadership: &Leadersh
         registry: registry.clone(),
         leadership: leadership.clone(),
         http01: http01.clone(),
+        hooks: Arc::default(),
         clock: clock.clone(),
         metrics: metrics.clone(),
         tracker: tasks.clone(),

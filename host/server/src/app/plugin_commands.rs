@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use acme_manager_api::{PluginCalls, PluginStatus};
-use acme_manager_plugin_runtime::{Description, Engine, EngineSettings, Inspection, PluginDigest, read_component};
+use acme_manager_plugin_runtime::{
+    CallError, Description, Engine, EngineSettings, EnvironmentKey, HookDescription, Inspection, PluginDigest,
+    read_component,
+};
 use anyhow::Context;
 use secrecy::ExposeSecret;
 
@@ -46,7 +49,7 @@ async fn list(flags: &Flags) -> anyhow::Result<()> {
     for (plan, plugin) in plugins::load_all(&loader, Plan::all(&loaded.config, &environment)).await {
         match plugin {
             Ok(loaded) => {
-                let version = &loaded.description().version;
+                let version = loaded.version();
                 println!("{:<20} {version:<10} {} {}", plan.name.as_str(), loaded.digest(), plan.origin());
             }
             Err(reason) => {
@@ -110,7 +113,7 @@ async fn list_of(server: &url::Url, flags: &Flags) -> anyhow::Result<()> {
 
 async fn inspect(path: &Path) -> anyhow::Result<()> {
     let engine = Engine::new(EngineSettings::default())?;
-    let Inspection { digest, size, imports, exports, difference, description, notes, .. } =
+    let Inspection { digest, size, imports, exports, world, difference, description, hook, notes, .. } =
         engine.inspect(read(path)?).await.map_err(|e| anyhow::anyhow!("{}: {}", path.display(), chain(&e)))?;
     println!("file:     {}", path.display());
     println!("size:     {size} bytes");
@@ -126,24 +129,38 @@ async fn inspect(path: &Path) -> anyhow::Result<()> {
     }
     if let Some(difference) = difference {
         println!("world:    does not fit: {difference}");
-        anyhow::bail!("{} is not a DNS provider for this server", path.display());
+        anyhow::bail!("{} is not a plugin for this server", path.display());
     }
-    match description {
-        Some(Ok(description)) => describe(&description),
-        Some(Err(error)) => anyhow::bail!("describe fails: {}", chain(&error)),
-        None => {}
+    println!("kind:     {world}");
+    let fails = |error: CallError| anyhow::anyhow!("describe fails: {}", chain(&error));
+    if let Some(described) = hook {
+        let HookDescription { name, version, homepage, environment, hosts } = described.map_err(fails)?;
+        print_about(&format!("{name} {version}"), &homepage, &hosts);
+        print_keys(&environment);
+    }
+    if let Some(described) = description {
+        describe(&described.map_err(fails)?);
     }
     Ok(())
 }
 
 fn describe(description: &Description) {
-    println!("name:     {} {}", description.name, description.version);
-    println!("homepage: {}", description.homepage);
-    println!("hosts:    {}", description.hosts.join(", "));
+    let Description { name, version, homepage, hosts, .. } = description;
+    print_about(&format!("{name} {version}"), homepage, hosts);
     println!("ttl:      {} s", description.default_ttl);
     let (longest, every) = (description.propagation_timeout.as_secs(), description.propagation_interval.as_secs());
     println!("visible:  within {longest} s, looked at every {every} s");
-    for key in &description.environment {
+    print_keys(&description.environment);
+}
+
+fn print_about(name: &str, homepage: &str, hosts: &[String]) {
+    println!("name:     {name}");
+    println!("homepage: {homepage}");
+    println!("hosts:    {}", hosts.join(", "));
+}
+
+fn print_keys(keys: &[EnvironmentKey]) {
+    for key in keys {
         let marks: Vec<&str> = [("required", key.required), ("secret", key.secret), ("endpoint", key.endpoint)]
             .into_iter()
             .filter_map(|(mark, set)| set.then_some(mark))

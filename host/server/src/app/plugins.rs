@@ -12,19 +12,31 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use acme_manager_plugin_runtime::{CallReport, Engine, EngineSettings, Observer, Origin, Plugin, PluginDigest};
+use acme_manager_plugin_runtime::{
+    CallReport, Engine, EngineSettings, Hook, Loaded, Observer, Origin, Plugin, PluginDigest,
+};
 use anyhow::Context;
 use futures::future::join_all;
 
 use crate::challenges::providers::UsableProvider;
-use crate::config::{self, Config, DefaultChallenge, Environment, PluginSource};
+use crate::config::{self, Config, DefaultChallenge, Environment, PluginKind, PluginSource};
+use crate::hooks::UsableHook;
 use crate::names::ProviderName;
 use crate::telemetry::Metrics;
 use crate::telemetry::plugins::{PluginCall, PluginCosts, PluginMetrics};
 use bundled::BUNDLED;
+use load::Kind;
 pub use set::PluginSet;
 
-/// The components that are part of this binary: name, bytes, digest.
+/// A component that is part of this binary.
+struct Bundled {
+    name: &'static str,
+    is_hook: bool,
+    bytes: &'static [u8],
+    digest: [u8; 32],
+}
+
+/// All of them.
 #[expect(unreachable_pub, reason = "the build script writes it for any place")]
 mod bundled {
     include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -46,6 +58,8 @@ pub struct Loader {
 pub struct Plan {
     /// The name under which requests refer to it.
     pub name: ProviderName,
+    /// What it is for.
+    pub kind: PluginKind,
     component: Component,
     entry: Option<config::Plugin>,
     environment: Arc<Environment>,
@@ -55,6 +69,34 @@ pub struct Plan {
 enum Component {
     Bundled { bytes: &'static [u8], digest: PluginDigest },
     OfEntry,
+}
+
+/// A plugin that can be called.
+pub enum LoadedPlugin {
+    /// A DNS provider.
+    Provider(Plugin),
+    /// An issuance hook.
+    Hook(Hook),
+}
+
+impl LoadedPlugin {
+    /// Its own version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        match self {
+            Self::Provider(plugin) => &plugin.description().version,
+            Self::Hook(hook) => &hook.description().version,
+        }
+    }
+
+    /// The digest of the component.
+    #[must_use]
+    pub fn digest(&self) -> PluginDigest {
+        match self {
+            Self::Provider(plugin) => plugin.digest(),
+            Self::Hook(hook) => hook.digest(),
+        }
+    }
 }
 
 impl Loader {
@@ -75,29 +117,33 @@ impl Loader {
 
 impl Plan {
     /// All bundled and configured plugins, in the order of their names. An entry with a path replaces the bundled
-    /// plugin of that name.
+    /// plugin of that name. A bundled hook is there only if the config has an entry for it.
     #[must_use]
     pub fn all(config: &Config, environment: &Arc<Environment>) -> Vec<Self> {
-        let plan = |name: ProviderName, component, entry: Option<&config::Plugin>| Self {
+        let plan = |name: ProviderName, kind, component, entry: Option<&config::Plugin>| Self {
             name,
+            kind,
             component,
             entry: entry.cloned(),
             environment: environment.clone(),
         };
         let mut plans = BTreeMap::new();
-        for (name, bytes, digest) in BUNDLED {
+        for Bundled { name, is_hook, bytes, digest } in BUNDLED {
             let name: ProviderName = name.parse().expect("bundled plugins have valid names");
             let component = Component::Bundled { bytes, digest: PluginDigest::from(*digest) };
-            plans.insert(name.clone(), plan(name, component, None));
+            let kind = if *is_hook { PluginKind::IssuanceHook } else { PluginKind::DnsProvider };
+            plans.insert(name.clone(), plan(name, kind, component, None));
         }
         for entry in &config.common.plugins {
-            let bundled = plans.get(&entry.name).map(|plan| plan.component);
-            let component = match (&entry.source, bundled) {
-                (PluginSource::Bundled, Some(component)) => component,
-                _ => Component::OfEntry,
+            let bundled = plans.get(&entry.name).map(|plan| (plan.kind, plan.component));
+            let (own_kind, component) = match (&entry.source, bundled) {
+                (PluginSource::Bundled, Some((kind, component))) => (Some(kind), component),
+                _ => (None, Component::OfEntry),
             };
-            plans.insert(entry.name.clone(), plan(entry.name.clone(), component, Some(entry)));
+            let kind = entry.kind.or(own_kind).unwrap_or(PluginKind::DnsProvider);
+            plans.insert(entry.name.clone(), plan(entry.name.clone(), kind, component, Some(entry)));
         }
+        plans.retain(|_, plan| plan.is_configured() || plan.kind == PluginKind::DnsProvider);
         plans.into_values().collect()
     }
 
@@ -123,7 +169,14 @@ impl Plan {
     ///
     /// # Errors
     /// Why it cannot be used, in words for the operator.
-    pub async fn load(&self, loader: &Loader) -> Result<Plugin, String> {
+    pub async fn load(&self, loader: &Loader) -> Result<LoadedPlugin, String> {
+        match self.kind {
+            PluginKind::DnsProvider => self.load_as(loader).await.map(LoadedPlugin::Provider),
+            PluginKind::IssuanceHook => self.load_as(loader).await.map(LoadedPlugin::Hook),
+        }
+    }
+
+    async fn load_as<D: Kind>(&self, loader: &Loader) -> Result<Loaded<D>, String> {
         let observer = loader.observer.clone();
         match (self.component, &self.entry) {
             (Component::Bundled { bytes, digest }, entry) => {
@@ -138,28 +191,35 @@ impl Plan {
 
     /// Loads it for the solver and says so in the log.
     async fn load_provider(&self, loader: &Loader) -> Result<UsableProvider, String> {
+        let plugin: Plugin = self.report(loader, self.load_as(loader).await)?;
+        let calls_per_second = self.entry.as_ref().and_then(|entry| entry.dns_rate_limit);
+        Ok(UsableProvider::from_plugin(plugin, calls_per_second.and_then(std::num::NonZeroU32::new)))
+    }
+
+    /// Loads it as a hook and says so in the log.
+    async fn load_hook(&self, loader: &Loader) -> Result<UsableHook, String> {
+        self.report(loader, self.load_as(loader).await).map(UsableHook::from_plugin)
+    }
+
+    fn report<D: Kind>(&self, loader: &Loader, loaded: Result<Loaded<D>, String>) -> Result<Loaded<D>, String> {
         let (name, origin) = (self.name.as_str(), self.origin());
-        match self.load(loader).await {
+        match &loaded {
             Ok(plugin) => {
                 tracing::info!(plugin = name, origin, digest = %plugin.digest(), "plugin loaded");
                 if let Some(metrics) = &loader.metrics {
-                    metrics.loaded(name, &plugin.description().version, &plugin.digest().to_string());
+                    metrics.loaded(name, plugin.description().about().version, &plugin.digest().to_string());
                 }
-                let calls_per_second = self.entry.as_ref().and_then(|entry| entry.dns_rate_limit);
-                Ok(UsableProvider::from_plugin(plugin, calls_per_second.and_then(std::num::NonZeroU32::new)))
             }
-            Err(reason) => {
-                tracing::error!(plugin = name, origin, reason, "the plugin cannot be used");
-                Err(reason)
-            }
+            Err(reason) => tracing::error!(plugin = name, origin, reason, "the plugin cannot be used"),
         }
+        loaded
     }
 }
 
 /// Names in the config that lead to no plugin. The server runs all the same: only requests that need them fail.
 #[must_use]
 pub fn doubts(config: &Config) -> Vec<String> {
-    let bundled: Vec<&str> = BUNDLED.iter().map(|(name, _, _)| *name).collect();
+    let bundled: Vec<&str> = BUNDLED.iter().map(|plugin| plugin.name).collect();
     let configured = |name: &str| config.common.plugins.iter().any(|entry| entry.name.as_str() == name);
     let mut doubts = Vec::new();
     for entry in &config.common.plugins {
@@ -197,7 +257,7 @@ pub fn wrong_files(config: &Config) -> Vec<String> {
 }
 
 /// Loads all plugins side by side: for lists.
-pub async fn load_all(loader: &Loader, plans: Vec<Plan>) -> Vec<(Plan, Result<Plugin, String>)> {
+pub async fn load_all(loader: &Loader, plans: Vec<Plan>) -> Vec<(Plan, Result<LoadedPlugin, String>)> {
     join_all(plans.into_iter().map(|plan| async move {
         let plugin = plan.load(loader).await;
         (plan, plugin)

@@ -12,6 +12,7 @@ use super::plugins::PluginSet;
 use crate::certificates::chain;
 use crate::challenges::providers::Providers;
 use crate::config::{Config, Environment, Flags};
+use crate::hooks::Hooks;
 use crate::telemetry::Metrics;
 
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -22,18 +23,25 @@ pub(super) struct Reloader {
     environment: PathBuf,
     plugins: PluginSet,
     providers: Arc<Providers>,
+    hooks: Arc<Hooks>,
     metrics: Metrics,
     /// What was wrong last time, so that the log says it once.
     complaint: Option<String>,
 }
 
 impl Reloader {
-    pub(super) fn new(flags: &Flags, plugins: PluginSet, providers: Arc<Providers>, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        flags: &Flags,
+        plugins: PluginSet,
+        (providers, hooks): (Arc<Providers>, Arc<Hooks>),
+        metrics: Metrics,
+    ) -> Self {
         Self {
             config: flags.config_path.clone(),
             environment: flags.env_config_path.clone(),
             plugins,
             providers,
+            hooks,
             metrics,
             complaint: None,
         }
@@ -70,7 +78,7 @@ impl Reloader {
         match read {
             Ok((loaded, environment)) => {
                 self.complaint = None;
-                let changes = self.plugins.change(&loaded.config, &environment, &self.providers).await;
+                let changes = self.plugins.change(&loaded.config, &environment, &self.providers, &self.hooks).await;
                 for name in &changes.replaced {
                     tracing::info!(plugin = %name, "changed by the config");
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::acme::AcmeError;
 use crate::challenges::ChallengeError;
 use crate::cluster::NotLeader;
+use crate::hooks::HookError;
 use crate::names::{CertificateId, IssuerName, NameError};
 use crate::storage::StoreError;
 
@@ -70,6 +71,9 @@ pub enum CertificateError {
     /// The plugin or the DNS.
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
+    /// The operator's policy, or the component that stands for it.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -95,6 +99,7 @@ impl CertificateError {
             Self::Busy { .. } | Self::StillRunning { .. } | Self::NotLeader(_) => true,
             Self::Issuer { source, .. } | Self::Ca(source) => source.retryable(),
             Self::Challenge(source) => source.retryable(),
+            Self::Hook(source) => source.retryable(),
             Self::Store(source) => source.retryable(),
         }
     }

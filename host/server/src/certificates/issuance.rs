@@ -2,7 +2,7 @@
 //!
 //! The steps, each of which may be the first after a restart:
 //!
-//! 1. take up the order that the intent names, or place one and write its URL down;
+//! 1. take up the order that the intent names, or ask the hooks, place one and write its URL down;
 //! 2. for every open challenge: plan, write down, place, write down the handle, wait until it is visible;
 //! 3. tell the CA, wait until it is convinced, finalise, fetch the chain, check it;
 //! 4. store the certificate with check-and-set, tell the registry;
@@ -13,7 +13,7 @@
 //! holds the certificate's lock.
 
 use acme_manager_api::Certificate;
-use acme_manager_plugin_runtime::ErrorKind;
+use acme_manager_plugin_runtime::{ChallengeKind, ErrorKind, ProposedOrder};
 use secrecy::ExposeSecret;
 
 use super::accounts::ConfiguredIssuer;
@@ -83,12 +83,13 @@ impl Certificates {
         let session = self.accounts.session(&issuer).await?;
         self.note_replaced(stored).await?;
         let profile = configured.profile.as_deref();
-        let mut order = match self.order(stored, &session, &names, profile).await {
+        let proposed = proposed(&issuer, &names, &challenge);
+        let mut order = match self.order(stored, &session, &names, &proposed, profile).await {
             Err(CertificateError::Ca(error)) if error.account_lost() => {
                 let session = self.accounts.replace(&issuer, &session).await?;
                 // An order of the lost account cannot be read by the new one.
                 stored.intent.order_url = None;
-                self.order(stored, &session, &names, profile).await?
+                self.order(stored, &session, &names, &proposed, profile).await?
             }
             placed => placed?,
         };
@@ -112,6 +113,7 @@ impl Certificates {
         stored: &mut StoredIntent,
         session: &Session,
         names: &[DomainName],
+        proposed: &ProposedOrder,
         default_profile: Option<&str>,
     ) -> Result<Order, CertificateError> {
         if let Some(url) = stored.intent.order_url.clone() {
@@ -130,6 +132,7 @@ impl Certificates {
         let requested = stored.intent.params.profile.clone();
         let profile = if requested.is_empty() { default_profile } else { Some(requested.as_str()) };
         stored.save().await?;
+        self.hooks.review(proposed).await?;
         self.leadership.term()?;
         let order = session.place(names, profile).await?;
         stored.intent.order_url = Some(order.url().to_owned());
@@ -384,6 +387,16 @@ impl Certificates {
 
 fn names(stored: &StoredIntent) -> Result<Vec<DomainName>, CertificateError> {
     super::request::names(&stored.intent.params.domain.parse()?, &stored.intent.params.san)
+}
+
+/// What hooks are asked about.
+fn proposed(issuer: &IssuerName, names: &[DomainName], challenge: &Challenge) -> ProposedOrder {
+    let challenge = match challenge {
+        Challenge::Dns(_) => ChallengeKind::Dns,
+        Challenge::Http(_) => ChallengeKind::Http,
+    };
+    let domains = names.iter().map(ToString::to_string).collect();
+    ProposedOrder { domains, issuer: issuer.to_string(), challenge }
 }
 
 /// An error with its causes, on one line.

@@ -3,24 +3,50 @@
 //! The set is swapped as a whole when the config is read again. Turns and pace survive a swap, because the account
 //! behind a provider stays the same.
 
-mod entry;
 mod turns;
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use acme_manager_plugin_runtime::Description;
+use acme_manager_plugin_runtime::{Description, Plugin};
 use arc_swap::ArcSwap;
 
 use super::ChallengeError;
+use super::provider::Provider;
 use crate::names::ProviderName;
-pub use entry::{ProviderEntry, UsableProvider};
+use crate::on_demand::OnDemand;
 pub use turns::NameGuard;
 pub(super) use turns::Turns;
 
 /// How alike two names must be for one to be suggested, from 0 to 1. `cloudfare` and `cloudflare` are at 0.9,
 /// `pdns` and `ovh` at 0.
 const SUGGESTION_LIKENESS: f64 = 0.6;
+
+/// One configured or bundled provider.
+pub type ProviderEntry = OnDemand<UsableProvider>;
+
+/// A provider that loaded.
+#[derive(Clone)]
+pub struct UsableProvider {
+    /// The plugin.
+    pub provider: Arc<dyn Provider>,
+    /// The same as a plugin, with what operators want to know of it; nothing for another kind of provider.
+    pub plugin: Option<Plugin>,
+    /// What it says of itself.
+    pub description: Arc<Description>,
+    /// The most calls per second that the vendor's account allows (`dns_rate_limit`).
+    pub calls_per_second: Option<NonZeroU32>,
+}
+
+impl UsableProvider {
+    /// A loaded plugin, which introduced itself when it was loaded.
+    #[must_use]
+    pub fn from_plugin(plugin: Plugin, calls_per_second: Option<NonZeroU32>) -> Self {
+        let description = Arc::new(plugin.description().clone());
+        Self { provider: Arc::new(plugin.clone()), plugin: Some(plugin), description, calls_per_second }
+    }
+}
 
 /// All providers by name.
 #[derive(Default)]

@@ -18,6 +18,7 @@ use crate::names::ProviderName;
 
 pub(super) const KEYS: &[&str] = &[
     "name",
+    "kind",
     "path",
     "checksum",
     "signature",
@@ -39,6 +40,8 @@ pub(super) const KEYS: &[&str] = &[
 pub struct Plugin {
     /// Unique among the entries; what issuers and requests name.
     pub name: ProviderName,
+    /// What the entry says that it is for; bundled plugins are what they are.
+    pub kind: Option<PluginKind>,
     /// What to load.
     pub source: PluginSource,
     /// The detached signature, absolute; `None` stands for the file with `.minisig` behind its name.
@@ -63,6 +66,15 @@ pub struct Plugin {
     pub max_concurrency: Option<u32>,
     /// Calls per second for one provider account; `None` leaves it to the plugin's own description.
     pub dns_rate_limit: Option<u32>,
+}
+
+/// What a plugin is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginKind {
+    /// It places TXT values at a DNS vendor; issuers and requests name it.
+    DnsProvider,
+    /// It is asked before every order, in the order of the entries.
+    IssuanceHook,
 }
 
 /// Where a plugin comes from.
@@ -148,6 +160,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     let signature = absolute_file(section, "signature");
     let registry_user = read_registry_user(section);
     let source = read_source(section, signature.is_some() && trusted_keys.is_empty());
+    let kind = read_kind(section, source.as_ref());
     let timeout = section.seconds("timeout", 3_600).unwrap_or(TIMEOUT);
     let env = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
     let allowed_hosts = read_items(section, notes, "allowed_hosts", parse_host);
@@ -158,6 +171,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     let dns_rate_limit = section.count("dns_rate_limit", "calls per second", 1..=10_000);
     Some(Plugin {
         name: name?,
+        kind,
         source: source?,
         signature,
         registry_user,
@@ -171,6 +185,47 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
         max_concurrency,
         dns_rate_limit,
     })
+}
+
+/// The programs that the existing system runs before its orders stand in the config without a `kind`. To take such an
+/// entry for a provider would be to issue without asking.
+fn read_kind(section: &Section<'_>, source: Option<&PluginSource>) -> Option<PluginKind> {
+    if let Some(word) = section.optional_text("kind") {
+        return match word.as_str() {
+            "dns-provider" => Some(PluginKind::DnsProvider),
+            "issuance-hook" => Some(PluginKind::IssuanceHook),
+            other => {
+                section.mistake("kind", format!("expected dns-provider or issuance-hook, got {other:?}"));
+                None
+            }
+        };
+    }
+    let (PluginSource::File { path, .. } | PluginSource::Unverified { path } | PluginSource::Broken { path, .. }) =
+        source?
+    else {
+        return None;
+    };
+    if !is_program(path) {
+        return None;
+    }
+    section.warning(
+        "path",
+        "is a program, and programs were asked before every order; components of the kind issuance-hook are now. \
+         Nothing is issued until the entry names such a component, or is removed",
+    );
+    Some(PluginKind::IssuanceHook)
+}
+
+/// Whether a file is a script or a program of the operating system.
+fn is_program(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut magic = [0; 4];
+    let begins = |magic: &mut [u8; 4]| {
+        // Opening a pipe would wait for its writer.
+        std::fs::metadata(path)?.is_file().then_some(()).ok_or(std::io::ErrorKind::InvalidInput)?;
+        std::fs::File::open(path)?.read_exact(magic)
+    };
+    begins(&mut magic).is_ok() && (magic.starts_with(b"#!") || magic == *b"\x7fELF")
 }
 
 /// A digest that cannot be right breaks this one plugin, not the config: a half-edited entry must not keep the

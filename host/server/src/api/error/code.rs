@@ -37,6 +37,9 @@ pub enum Code {
     PluginRefused,
     PluginFailed,
     PluginUnusable,
+    HookRefused,
+    HookFailed,
+    HookUnusable,
     DnsNotVisible,
     DnsLookupFailed,
     DnsAliasUnusable,
@@ -55,7 +58,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of their statuses.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 48] = [
         Self::InvalidRequest,
         Self::InvalidJson,
         Self::NoChallenge,
@@ -87,6 +90,9 @@ impl Code {
         Self::PluginRefused,
         Self::PluginFailed,
         Self::PluginUnusable,
+        Self::HookRefused,
+        Self::HookFailed,
+        Self::HookUnusable,
         Self::DnsNotVisible,
         Self::DnsLookupFailed,
         Self::DnsAliasUnusable,
@@ -137,6 +143,9 @@ impl Code {
             | Self::PluginRefused
             | Self::PluginFailed
             | Self::PluginUnusable
+            | Self::HookRefused
+            | Self::HookFailed
+            | Self::HookUnusable
             | Self::DnsNotVisible
             | Self::DnsLookupFailed
             | Self::DnsAliasUnusable
@@ -207,6 +216,9 @@ impl Code {
             Self::PluginRefused => ("plugin_refused", "The DNS provider refused the change."),
             Self::PluginFailed => ("plugin_failed", "The DNS provider's plugin broke or hit a limit."),
             Self::PluginUnusable => ("plugin_unusable", "The DNS provider's plugin did not load."),
+            Self::HookRefused => ("hook_refused", "An issuance hook does not allow the certificate."),
+            Self::HookFailed => ("hook_failed", "An issuance hook gave no answer, so that nothing was ordered."),
+            Self::HookUnusable => ("hook_unusable", "An issuance hook cannot be loaded, so that nothing is ordered."),
             Self::DnsNotVisible => ("dns_not_visible", "The challenge did not become visible in the DNS in time."),
             Self::DnsLookupFailed => ("dns_lookup_failed", "A DNS question was not answered."),
             Self::DnsAliasUnusable => ("dns_alias_unusable", "The CNAME records of the challenge lead nowhere."),

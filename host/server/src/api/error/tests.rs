@@ -7,6 +7,7 @@ use http_body_util::BodyExt;
 use super::*;
 use crate::acme::Stage;
 use crate::challenges::Invisible;
+use crate::hooks::HookError;
 use crate::names::CertificateId;
 use crate::records::Scope;
 
@@ -97,6 +98,8 @@ fn store_errors() -> Vec<(StoreError, Code)> {
 
 fn certificate_errors() -> Vec<(CertificateError, Code)> {
     let issuer = || "le".parse().expect("an issuer");
+    let hook = || "policy".parse().expect("a hook");
+    let broken = CallError::OutOfFuel { plugin: "policy".into(), limit: 9 };
     let timeout = AcmeError::Timeout { stage: Stage::Account, seconds: 9 };
     let mut all = vec![
         (CertificateError::Invalid { field: "days", reason: "expected 0".into() }, Code::InvalidRequest),
@@ -108,6 +111,9 @@ fn certificate_errors() -> Vec<(CertificateError, Code)> {
         (CertificateError::Issuer { issuer: issuer(), source: timeout }, Code::IssuerUnusable),
         (CertificateError::WrongCertificate { reason: "key".into() }, Code::CaWrongCertificate),
         (CertificateError::NotLeader(NotLeader), Code::NotLeader),
+        (HookError::Refused { hook: hook(), message: "no CAA record".into() }.into(), Code::HookRefused),
+        (HookError::Failed { hook: hook(), source: broken }.into(), Code::HookFailed),
+        (HookError::Unusable { hook: hook(), reason: "there is no file".into() }.into(), Code::HookUnusable),
         (CertificateError::Internal("secret detail".into()), Code::Internal),
     ];
     all.extend(ca_errors().into_iter().map(|(error, code)| (error.into(), code)));

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use acme_manager_plugin_runtime::{
-    Description, Engine, Grants, HostGrant, Limits, Observer, Origin, Plugin, PluginSettings,
+    Description, Engine, EnvironmentKey, Grants, Hook, HookDescription, HostGrant, Limits, LoadError, Loaded, Observer,
+    Origin, Plugin, PluginSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -12,35 +13,80 @@ use super::{BUNDLED, Loader, artifact, foreign};
 use crate::certificates::chain;
 use crate::config::{self, Environment, PluginSource};
 
+/// A world, as far as loading differs: its components are told apart by how they describe themselves.
+pub(super) trait Kind: Sized {
+    fn load(engine: &Engine, settings: PluginSettings) -> impl Future<Output = Result<Loaded<Self>, LoadError>> + Send;
+    fn equip(
+        bare: &Loaded<Self>,
+        settings: PluginSettings,
+    ) -> impl Future<Output = Result<Loaded<Self>, LoadError>> + Send;
+    fn about(&self) -> About<'_>;
+}
+
+/// What a component of any world says of itself.
+pub(super) struct About<'a> {
+    pub(super) version: &'a str,
+    environment: &'a [EnvironmentKey],
+    hosts: &'a [String],
+}
+
+impl Kind for Description {
+    async fn load(engine: &Engine, settings: PluginSettings) -> Result<Plugin, LoadError> {
+        engine.load(settings).await
+    }
+
+    async fn equip(bare: &Plugin, settings: PluginSettings) -> Result<Plugin, LoadError> {
+        bare.equip(settings).await
+    }
+
+    fn about(&self) -> About<'_> {
+        About { version: &self.version, environment: &self.environment, hosts: &self.hosts }
+    }
+}
+
+impl Kind for HookDescription {
+    async fn load(engine: &Engine, settings: PluginSettings) -> Result<Hook, LoadError> {
+        engine.load_hook(settings).await
+    }
+
+    async fn equip(bare: &Hook, settings: PluginSettings) -> Result<Hook, LoadError> {
+        bare.equip(settings).await
+    }
+
+    fn about(&self) -> About<'_> {
+        About { version: &self.version, environment: &self.environment, hosts: &self.hosts }
+    }
+}
+
 /// A bundled plugin gets what its description names and nothing else of the environment.
-pub(super) async fn bundled(
+pub(super) async fn bundled<D: Kind>(
     engine: &Engine,
     name: &str,
     origin: Origin,
     entry: Option<&config::Plugin>,
     environment: &Environment,
     observer: Option<Observer>,
-) -> Result<Plugin, String> {
-    let bare = engine.load(PluginSettings::new(name, origin.clone())).await.map_err(|e| chain(&e))?;
-    let description = bare.description().clone();
+) -> Result<Loaded<D>, String> {
+    let bare = D::load(engine, PluginSettings::new(name, origin.clone())).await.map_err(|e| chain(&e))?;
+    let about = bare.description().about();
     let mut settings = PluginSettings::new(name, origin);
-    settings.environment = declared_environment(&description, environment)?;
+    settings.environment = declared_environment(about.environment, environment)?;
     if let Some(entry) = entry {
         settings.environment.extend(entry.env.clone());
         settings.limits = limits(entry);
     }
-    settings.grants = grants(&description.hosts, entry)?;
-    settings.grants.hosts.extend(endpoints(&description, &settings.environment)?);
+    settings.grants = grants(about.hosts, entry)?;
+    settings.grants.hosts.extend(endpoints(about.environment, &settings.environment)?);
     settings.observer = observer;
-    bare.equip(settings).await.map_err(|e| chain(&e))
+    D::equip(&bare, settings).await.map_err(|e| chain(&e))
 }
 
 /// A foreign plugin gets exactly what its entry says.
-pub(super) async fn foreign(
+pub(super) async fn foreign<D: Kind>(
     loader: &Loader,
     entry: &config::Plugin,
     observer: Option<Observer>,
-) -> Result<Plugin, String> {
+) -> Result<Loaded<D>, String> {
     let fetched = match &entry.source {
         PluginSource::Registry { artifact, .. } => {
             let folder = loader.downloads.as_deref();
@@ -60,16 +106,16 @@ pub(super) async fn foreign(
     settings.limits = limits(entry);
     settings.grants = grants(&[], Some(entry))?;
     settings.observer = observer;
-    loader.engine.load(settings).await.map_err(|e| chain(&e))
+    D::load(&loader.engine, settings).await.map_err(|e| chain(&e))
 }
 
 /// The values of the declared keys, taken from the first name that is set.
 fn declared_environment(
-    description: &Description,
+    declared: &[EnvironmentKey],
     environment: &Environment,
 ) -> Result<BTreeMap<String, SecretString>, String> {
     let mut values = BTreeMap::new();
-    for key in &description.environment {
+    for key in declared {
         for name in std::iter::once(&key.name).chain(&key.aliases) {
             if let Some(value) = environment.resolve(name).map_err(|problem| problem.to_string())? {
                 values.insert(key.name.clone(), value.clone());
@@ -91,9 +137,9 @@ fn grants(declared: &[String], entry: Option<&config::Plugin>) -> Result<Grants,
 }
 
 /// Setting an endpoint key is granting that origin.
-fn endpoints(description: &Description, values: &BTreeMap<String, SecretString>) -> Result<Vec<HostGrant>, String> {
+fn endpoints(declared: &[EnvironmentKey], values: &BTreeMap<String, SecretString>) -> Result<Vec<HostGrant>, String> {
     let mut grants = Vec::new();
-    for key in description.environment.iter().filter(|key| key.endpoint) {
+    for key in declared.iter().filter(|key| key.endpoint) {
         let Some(value) = values.get(&key.name) else { continue };
         let wrong = || format!("{} is not an address of the form https://host[:port][/path]", key.name);
         let url = Url::parse(value.expose_secret()).map_err(|_| wrong())?;
@@ -115,6 +161,6 @@ fn limits(entry: &config::Plugin) -> Limits {
 
 /// Why an entry without `path` is no plugin.
 pub(super) fn no_such_bundled_plugin() -> String {
-    let names: Vec<&str> = BUNDLED.iter().map(|(name, _, _)| *name).collect();
+    let names: Vec<&str> = BUNDLED.iter().map(|plugin| plugin.name).collect();
     format!("it has no `path`, and no bundled plugin has that name (bundled: {})", names.join(", "))
 }

@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use super::{Component, Loader, Plan};
 use crate::challenges::providers::{ProviderEntry, Providers};
-use crate::config::{Config, DefaultChallenge, Environment};
+use crate::config::{Config, DefaultChallenge, Environment, PluginKind};
+use crate::hooks::{HookEntry, Hooks};
 use crate::names::ProviderName;
 
 /// What the running plugins were made from.
@@ -26,7 +27,31 @@ pub struct PluginSet {
 struct Member {
     /// Of all settings, values of secrets included, so that a change is noticed and nothing kept in clear.
     fingerprint: [u8; 32],
-    entry: Arc<ProviderEntry>,
+    entry: Entry,
+}
+
+#[derive(Clone)]
+enum Entry {
+    Provider(Arc<ProviderEntry>),
+    Hook(Arc<HookEntry>),
+}
+
+impl Entry {
+    /// Loads it now if need be, and says whether it can be used.
+    async fn load(&self) -> bool {
+        match self {
+            Self::Provider(entry) => entry.get().await.is_ok(),
+            Self::Hook(entry) => entry.get().await.is_ok(),
+        }
+    }
+
+    /// Whether it is loaded.
+    fn is_loaded(&self) -> bool {
+        match self {
+            Self::Provider(entry) => matches!(entry.peek(), Some(Ok(_))),
+            Self::Hook(entry) => matches!(entry.peek(), Some(Ok(_))),
+        }
+    }
 }
 
 /// What a new config did to the plugins.
@@ -49,20 +74,31 @@ impl PluginSet {
 
     /// The plugins of the first config. None of them is loaded yet, but loading those that the config speaks of
     /// begins in the background.
-    pub fn start(&mut self, config: &Config, environment: &Arc<Environment>, tracker: &TaskTracker) -> Providers {
+    pub fn start(
+        &mut self,
+        config: &Config,
+        environment: &Arc<Environment>,
+        tracker: &TaskTracker,
+    ) -> (Providers, Hooks) {
         for plan in Plan::all(config, environment) {
             let member = self.member(&plan);
             if is_wanted(&plan, config) {
                 let entry = member.entry.clone();
-                tracker.spawn(async move { entry.get().await.map(drop) });
+                tracker.spawn(async move { entry.load().await });
             }
             self.current.insert(plan.name, member);
         }
-        Providers::new(self.entries())
+        (Providers::new(self.providers()), Hooks::new(self.hooks(config)))
     }
 
-    /// Brings the plugins to what `config` says and `providers` to the plugins.
-    pub async fn change(&mut self, config: &Config, environment: &Arc<Environment>, providers: &Providers) -> Changes {
+    /// Brings the plugins to what `config` says, and `providers` and `hooks` to the plugins.
+    pub async fn change(
+        &mut self,
+        config: &Config,
+        environment: &Arc<Environment>,
+        providers: &Providers,
+        hooks: &Hooks,
+    ) -> Changes {
         let mut changes = Changes::default();
         let mut next = BTreeMap::new();
         let mut changed = Vec::new();
@@ -75,8 +111,8 @@ impl PluginSet {
         }
         let tried = changed.into_iter().map(|(plan, member, old)| async move {
             // What nobody used so far is left for its first use.
-            let in_use = old.as_ref().is_some_and(|old| matches!(old.entry.peek(), Some(Ok(_))));
-            let good = !(in_use || is_wanted(&plan, config)) || member.entry.get().await.is_ok();
+            let in_use = old.as_ref().is_some_and(|old| old.entry.is_loaded());
+            let good = !(in_use || is_wanted(&plan, config)) || member.entry.load().await;
             (plan, member, old.filter(|_| in_use), good)
         });
         for (plan, member, old, good) in join_all(tried).await {
@@ -96,21 +132,41 @@ impl PluginSet {
             changes.removed.iter().for_each(|name| metrics.removed(name.as_str()));
         }
         self.current = next;
-        providers.swap(self.entries());
+        providers.swap(self.providers());
+        hooks.swap(self.hooks(config));
         changes
     }
 
-    fn entries(&self) -> BTreeMap<ProviderName, Arc<ProviderEntry>> {
-        self.current.iter().map(|(name, member)| (name.clone(), member.entry.clone())).collect()
+    fn providers(&self) -> BTreeMap<ProviderName, Arc<ProviderEntry>> {
+        let provider = |(name, member): (&ProviderName, &Member)| match &member.entry {
+            Entry::Provider(entry) => Some((name.clone(), entry.clone())),
+            Entry::Hook(_) => None,
+        };
+        self.current.iter().filter_map(provider).collect()
+    }
+
+    /// The hooks in the order of their entries in the config.
+    fn hooks(&self, config: &Config) -> Vec<(ProviderName, Arc<HookEntry>)> {
+        let hook = |name: &ProviderName| match &self.current.get(name)?.entry {
+            Entry::Hook(entry) => Some((name.clone(), entry.clone())),
+            Entry::Provider(_) => None,
+        };
+        config.common.plugins.iter().filter_map(|entry| hook(&entry.name)).collect()
     }
 
     fn member(&self, plan: &Plan) -> Member {
         let fingerprint = fingerprint(plan);
-        let (plan, loader) = (plan.clone(), self.loader.clone());
-        let entry = ProviderEntry::on_demand(plan.origin(), move || {
-            let (plan, loader) = (plan.clone(), loader.clone());
-            Box::pin(async move { plan.load_provider(&loader).await })
-        });
+        let (origin, plan, loader) = (plan.origin(), plan.clone(), self.loader.clone());
+        let entry = match plan.kind {
+            PluginKind::DnsProvider => Entry::Provider(ProviderEntry::new(origin, move || {
+                let (plan, loader) = (plan.clone(), loader.clone());
+                Box::pin(async move { plan.load_provider(&loader).await })
+            })),
+            PluginKind::IssuanceHook => Entry::Hook(HookEntry::new(origin, move || {
+                let (plan, loader) = (plan.clone(), loader.clone());
+                Box::pin(async move { plan.load_hook(&loader).await })
+            })),
+        };
         Member { fingerprint, entry }
     }
 }
@@ -146,3 +202,6 @@ fn fingerprint(plan: &Plan) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,86 +1,60 @@
-//! One provider that requests can name. It is loaded when it is first needed: a server holds some thirty providers and
-//! uses one or two, and compiling all of them would hold up its start.
+//! What is loaded when it is first needed: a server holds some thirty plugins and uses one or two, and compiling all of
+//! them would hold up its start.
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{Description, Plugin};
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
-
-use crate::challenges::provider::Provider;
 
 /// How long a failed attempt to load stands for the next ones. A file that is put right is taken up without a
 /// restart, and requests for a broken plugin cost no more than one attempt in this time.
 const FAILURE_STANDS: Duration = Duration::from_secs(10);
 
-type Loader = Box<dyn Fn() -> BoxFuture<'static, Result<UsableProvider, String>> + Send + Sync>;
+type Loader<T> = Box<dyn Fn() -> BoxFuture<'static, Result<T, String>> + Send + Sync>;
 
-/// One configured or bundled provider.
-pub struct ProviderEntry {
+/// One configured or bundled plugin as a `T`.
+pub struct OnDemand<T> {
     origin: String,
-    load: Loader,
-    loaded: OnceCell<UsableProvider>,
+    load: Loader<T>,
+    loaded: OnceCell<T>,
     failed: Mutex<Option<(Instant, String)>>,
 }
 
-/// A provider that loaded.
-#[derive(Clone)]
-pub struct UsableProvider {
-    /// The plugin.
-    pub provider: Arc<dyn Provider>,
-    /// The same as a plugin, with what operators want to know of it; nothing for another kind of provider.
-    pub plugin: Option<Plugin>,
-    /// What it says of itself.
-    pub description: Arc<Description>,
-    /// The most calls per second that the vendor's account allows (`dns_rate_limit`).
-    pub calls_per_second: Option<NonZeroU32>,
-}
-
-impl UsableProvider {
-    /// A loaded plugin, which introduced itself when it was loaded.
-    #[must_use]
-    pub fn from_plugin(plugin: Plugin, calls_per_second: Option<NonZeroU32>) -> Self {
-        let description = Arc::new(plugin.description().clone());
-        Self { provider: Arc::new(plugin.clone()), plugin: Some(plugin), description, calls_per_second }
-    }
-}
-
-impl ProviderEntry {
-    /// A provider that `load` loads when it is first needed. The text of an error is for the operator; so is `origin`,
+impl<T: Clone + Send + Sync + 'static> OnDemand<T> {
+    /// A plugin that `load` loads when it is first needed. The text of an error is for the operator; so is `origin`,
     /// which says where the component comes from.
-    pub fn on_demand(
+    pub fn new(
         origin: String,
-        load: impl Fn() -> BoxFuture<'static, Result<UsableProvider, String>> + Send + Sync + 'static,
+        load: impl Fn() -> BoxFuture<'static, Result<T, String>> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self { origin, load: Box::new(load), loaded: OnceCell::new(), failed: Mutex::default() })
     }
 
-    /// A provider that is there already.
+    /// A plugin that is there already.
     #[must_use]
-    pub fn usable(usable: UsableProvider) -> Arc<Self> {
-        Self::on_demand("given".to_owned(), move || {
+    pub fn usable(usable: T) -> Arc<Self> {
+        Self::new("given".to_owned(), move || {
             let usable = usable.clone();
             Box::pin(async move { Ok(usable) })
         })
     }
 
-    /// A provider that cannot be used; a request that names it learns why.
+    /// A plugin that cannot be used; whoever needs it learns why.
     #[must_use]
     pub fn unusable(reason: String) -> Arc<Self> {
-        Self::on_demand("given".to_owned(), move || {
+        Self::new("given".to_owned(), move || {
             let reason = reason.clone();
             Box::pin(async move { Err(reason) })
         })
     }
 
-    /// The provider, loaded now if need be. Whoever comes meanwhile waits for the same attempt.
+    /// The plugin, loaded now if need be. Whoever comes meanwhile waits for the same attempt.
     ///
     /// # Errors
     /// Why it cannot be loaded, in words for the operator.
-    pub async fn get(&self) -> Result<UsableProvider, String> {
+    pub async fn get(&self) -> Result<T, String> {
         let load = || async {
             if let Some((_, reason)) = self.failure().filter(|(since, _)| since.elapsed() < FAILURE_STANDS) {
                 return Err(reason);
@@ -99,9 +73,9 @@ impl ProviderEntry {
         &self.origin
     }
 
-    /// What is known without loading anything: nothing yet, the provider, or why the last attempt failed.
+    /// What is known without loading anything: nothing yet, the plugin, or why the last attempt failed.
     #[must_use]
-    pub fn peek(&self) -> Option<Result<UsableProvider, String>> {
+    pub fn peek(&self) -> Option<Result<T, String>> {
         let loaded = self.loaded.get().cloned().map(Ok);
         loaded.or_else(|| self.failure().map(|(_, reason)| Err(reason)))
     }
@@ -121,7 +95,7 @@ mod tests {
     async fn a_failure_stands_for_a_while_and_is_then_tried_again() {
         let attempts = Arc::new(AtomicUsize::new(0));
         let counted = attempts.clone();
-        let entry = ProviderEntry::on_demand("given".to_owned(), move || {
+        let entry = OnDemand::<()>::new("given".to_owned(), move || {
             let attempt = counted.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move { Err(format!("attempt {attempt}")) })
         });

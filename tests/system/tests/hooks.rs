@@ -1,0 +1,83 @@
+//! Issuance hooks: nothing is ordered that they do not allow, whatever the reason.
+
+use std::fs;
+
+use acme_manager_system_tests::site::{Site, SiteOptions, params, plugin_component};
+use anyhow::{Context, ensure};
+use reqwest::Method;
+use sha2::{Digest, Sha256};
+
+const SECRET: &str = "a-s3cret-of-the-hook";
+
+/// A hook with this behaviour, after one that allows everything.
+fn with_hook(behaviour: &str) -> anyhow::Result<SiteOptions> {
+    let path = plugin_component("test/hook.wasm");
+    let checksum = hex::encode(Sha256::digest(fs::read(&path)?));
+    let entry = |name: &str, behaviour: &str| {
+        format!(
+            "    - name: {name}\n      kind: issuance-hook\n      path: {}\n      checksum: '{checksum}'\n      \
+             timeout: 2\n      env: {{ BEHAVIOUR: {behaviour}, SECRET: {SECRET} }}\n",
+            path.display()
+        )
+    };
+    let common = format!("  plugins:\n{}{}", entry("easy", "allow"), entry("policy", behaviour));
+    Ok(SiteOptions { common, ..SiteOptions::default() })
+}
+
+#[tokio::test]
+async fn an_order_needs_the_consent_of_every_hook() -> anyhow::Result<()> {
+    let mut site = Site::start(with_hook("refuse")?).await?;
+    let order = params("www.site.test");
+    let refused = site.order(&order).await?;
+    let words = "the issuance hook policy does not allow it: not www.site.test at pebble by dns";
+    refused.assert_refusal(500, "hook_refused", &[words]);
+    site.until_logged(&["issuance failed", "not www.site.test at pebble by dns"]).await?;
+
+    // Each behaviour is a change of the config, which the running server takes up.
+    let cases = [
+        ("tell", "hook_refused", "the secret is [redacted]"),
+        ("fail", "hook_failed", "the policy server is away"),
+        ("panic", "hook_failed", "a defect of the hook"),
+        ("loop", "hook_failed", "(`fuel`)"),
+    ];
+    for (at, (behaviour, code, words)) in cases.into_iter().enumerate() {
+        site.reconfigure(&with_hook(behaviour)?)?;
+        site.until_logged_times(at + 1, &["changed by the config", "policy"]).await?;
+        site.order(&order).await?.assert_refusal(500, code, &[words]);
+    }
+    ensure!(site.orders() == 0, "the CA got an order that no hook allowed");
+    site.assert_discreet(&[SECRET])?;
+
+    site.reconfigure(&with_hook("allow")?)?;
+    site.until_logged_times(cases.len() + 1, &["changed by the config", "policy"]).await?;
+    site.assert_sound("www.site.test").await?;
+    let list = site.api.plugins().await?;
+    let policy = list.as_array().and_then(|all| all.iter().find(|one| one["name"] == "policy")).context("no policy")?;
+    ensure!(policy["kind"] == "issuance-hook" && policy["state"] == "usable", "{policy}");
+    ensure!(policy["operations"]["review"]["calls"].as_u64() >= Some(1), "{policy}");
+    let series = site.api.request(Method::GET, "/metrics").send().await?.text().await?;
+    ensure!(series.contains("operation=\"review\",plugin=\"policy\""), "{series}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_hook_that_cannot_be_asked_allows_nothing() -> anyhow::Result<()> {
+    // A program as the existing system ran them before its orders, and a hook whose file is gone.
+    let program = "  plugins:\n    - { name: caa, path: /bin/sh, checksum: '0' }\n".to_owned();
+    let mut site = Site::start(SiteOptions { common: program, ..SiteOptions::default() }).await?;
+    site.until_logged(&["common.plugins[0].path", "is a program", "issuance-hook"]).await?;
+    site.order(&params("a.site.test")).await?.assert_refusal(500, "hook_unusable", &["caa", "nothing is ordered"]);
+
+    let gone = format!("path: /nowhere/hook.wasm, checksum: '{}'", "0".repeat(64));
+    let common = format!("  plugins:\n    - {{ name: gone, kind: issuance-hook, {gone} }}\n");
+    site.reconfigure(&SiteOptions { common, ..SiteOptions::default() })?;
+    site.until_logged(&["removed by the config", "caa"]).await?;
+    let words = ["gone", "there is no file /nowhere/hook.wasm"];
+    site.order(&params("b.site.test")).await?.assert_refusal(500, "hook_unusable", &words);
+    ensure!(site.orders() == 0, "the CA got an order that no hook allowed");
+
+    site.reconfigure(&SiteOptions::default())?;
+    site.until_logged(&["removed by the config", "gone"]).await?;
+    site.assert_sound("b.site.test").await?;
+    Ok(())
+}
