@@ -37,7 +37,7 @@ pub use breaker::Suspension;
 pub use call::{CallReport, Function, Observer, Outcome};
 pub use description::{Description, EnvironmentKey, TxtRecord};
 pub use digest::{DigestParseError, PluginDigest};
-pub use engine::{Engine, EngineError, EngineSettings};
+pub use engine::{Engine, EngineError, EngineSettings, Usage};
 pub use error::{CallError, ErrorKind};
 pub use grants::{Grants, HostGrant, HostGrantError};
 pub use http::Resolver;
