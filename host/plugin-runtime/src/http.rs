@@ -260,7 +260,9 @@ impl Outbound {
         self.requests = self.requests.saturating_add(1);
         let limit = self.network.limits.max_requests;
         if self.requests > limit {
-            self.deny(format!("the plugin sent more than {limit} requests in one call, a bound that no setting changes"));
+            self.deny(format!(
+                "the plugin sent more than {limit} requests in one call, a bound that no setting changes"
+            ));
             return Err(Error::ConnectionLimitReached);
         }
         if request.method() == Method::CONNECT {

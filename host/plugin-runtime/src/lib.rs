@@ -19,6 +19,8 @@ mod description;
 mod digest;
 mod engine;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grants;
 mod guest_log;
 mod http;

@@ -34,7 +34,13 @@ const REFUSED: &str = "plugin_refused";
 
 const CASES: &[Case] = &[
     case("loops", "loop", "      fuel: 100000000\n", FAILED, &["100000000", "`common.plugins[].fuel`"]),
-    case("loops-on", "loop", "      fuel: 18446744073709551615\n", FAILED, &["within 2 s", "`common.plugins[].timeout`"]),
+    case(
+        "loops-on",
+        "loop",
+        "      fuel: 18446744073709551615\n",
+        FAILED,
+        &["within 2 s", "`common.plugins[].timeout`"],
+    ),
     case("hoards", "alloc", "      memory_mb: 16\n", FAILED, &["16 MiB", "`common.plugins[].memory_mb`"]),
     case("recurses", "recurse", "", FAILED, &["crashed"]),
     case("sleeps", "sleep 600000", "", FAILED, &["within 2 s", "`common.plugins[].timeout`"]),

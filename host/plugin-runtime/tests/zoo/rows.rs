@@ -87,7 +87,8 @@ pub(crate) fn all() -> Vec<Row> {
 fn computing() -> Vec<Row> {
     use Guest::{Component, Value};
     let start = Parts { fields: "(func $spin (loop br 0)) (start $spin)", ..Parts::default() };
-    let after = Parts { options: "(post-return (func $i \"after\"))", ..Parts::default() };
+    let deep = Parts { fields: "(func $deep call $deep)", present: "call $deep unreachable", ..Parts::default() };
+    let after = Parts { options: "(post-return (core func $i \"after\"))", ..Parts::default() };
     vec![
         row("endless loop", Value("loop"), "out-of-fuel", "units of computation", FUEL, frugal),
         row("endless loop with all fuel", Value("loop"), "timeout", "did not finish", TIMEOUT, short),
@@ -97,7 +98,8 @@ fn computing() -> Vec<Row> {
         row("sleep", Value("sleep 60000"), "timeout", "did not finish", TIMEOUT, short),
         row("polling with a time-out of zero", Value("poll-loop"), "timeout", "did not finish", TIMEOUT, short),
         row("asking without waiting", Value("ready-loop"), "timeout", "did not finish", TIMEOUT, short),
-        row("deep recursion", Value("recurse"), "panicked", "call stack exhausted", None, as_they_are),
+        row("deep recursion", Component(deep), "panicked", "call stack exhausted", None, as_they_are),
+        row("deep recursion with frames", Value("recurse"), "panicked", "out of bounds memory", None, as_they_are),
         row("panic", Value("panic"), "panicked", "the token is [redacted]", None, as_they_are),
         row("trap", Value("trap"), "panicked", "unreachable", None, as_they_are),
         row("trap after the answer", Component(after), "panicked", "unreachable", None, as_they_are),
@@ -161,8 +163,22 @@ fn the_border() -> Vec<Row> {
             None,
             as_they_are,
         ),
-        row("text that is none", answer("i32.const 2080 i32.const 255 i32.store8 i32.const 2048"), bad, "utf-8", None, as_they_are),
-        row("unknown case", answer("i32.const 2048 i32.const 7 i32.store8 i32.const 2048"), bad, "discriminant", None, as_they_are),
+        row(
+            "text that is none",
+            answer("i32.const 2080 i32.const 255 i32.store8 i32.const 2048"),
+            bad,
+            "utf-8",
+            None,
+            as_they_are,
+        ),
+        row(
+            "unknown case",
+            answer("i32.const 2048 i32.const 7 i32.store8 i32.const 2048"),
+            bad,
+            "discriminant",
+            None,
+            as_they_are,
+        ),
         row(
             "unknown kind of error",
             answer("i32.const 2048 i32.const 1 i32.store8 i32.const 2052 i32.const 99 i32.store8 i32.const 2048"),
@@ -183,8 +199,22 @@ fn answers() -> Vec<Row> {
     let flood: fn(&mut Limits) = |limits| limits.log_lines = 20;
     vec![
         row("huge error", Value("huge-error 9000"), "other", "éé", None, as_they_are),
-        row("secret in an error", Value("secrets-in-error"), "unauthorized", "?token=[redacted] failed\\nbadly", None, as_they_are),
-        row("control characters in an error", Value("refuse-with"), "other", "\\u{1b}[31m[redacted]\\r\\n\\u{202e}forged", None, as_they_are),
+        row(
+            "secret in an error",
+            Value("secrets-in-error"),
+            "unauthorized",
+            "?token=[redacted] failed\\nbadly",
+            None,
+            as_they_are,
+        ),
+        row(
+            "control characters in an error",
+            Value("refuse-with"),
+            "other",
+            "\\u{1b}[31m[redacted]\\r\\n\\u{202e}forged",
+            None,
+            as_they_are,
+        ),
         row("endless delay", Value("refuse"), "rate-limited", "slow down", None, as_they_are),
         row("log flood", Value("log-flood 2000"), "ok", "flooded", None, flood),
         row("log loop", Value("log-loop"), "out-of-fuel", "units of computation", FUEL, frugal),
@@ -220,24 +250,73 @@ fn http() -> Vec<Row> {
     let sending = "unavailable";
     vec![
         row("huge request", Value("post http://api.example.com/echo 10000000"), sending, FIXED, None, bodies),
-        row("huge header of a request", Value("headers http://api.example.com/ 70000"), sending, FIXED, None, as_they_are),
+        row(
+            "huge header of a request",
+            Value("headers http://api.example.com/ 70000"),
+            sending,
+            FIXED,
+            None,
+            as_they_are,
+        ),
         row("huge response", Value("get http://api.example.com/big"), sending, FIXED, None, bodies),
         row("endless response", Value("get http://api.example.com/endless"), sending, FIXED, None, bodies),
-        row("endless header of a response", Value("get http://api.example.com/endless-header"), sending, FIXED, None, as_they_are),
-        row("endless preliminary responses", Value("get http://api.example.com/continue"), "timeout", "did not finish", TIMEOUT, silent),
+        row(
+            "endless header of a response",
+            Value("get http://api.example.com/endless-header"),
+            sending,
+            FIXED,
+            None,
+            as_they_are,
+        ),
+        row(
+            "endless preliminary responses",
+            Value("get http://api.example.com/continue"),
+            "timeout",
+            "did not finish",
+            TIMEOUT,
+            silent,
+        ),
         row("no HTTP", Value("get http://api.example.com/garbage"), sending, "HttpProtocolError", None, as_they_are),
         row("silent server", Value("get http://api.example.com/silent"), "timeout", "did not finish", TIMEOUT, silent),
         row("slow header", Value("get http://api.example.com/loris"), "timeout", "did not finish", TIMEOUT, silent),
         row("slow body", Value("get http://api.example.com/drip"), "timeout", "did not finish", TIMEOUT, silent),
         row("thousands of requests", Value("many http://api.example.com/ 5000"), sending, FIXED, None, few),
-        row("responses held open", Value("hold http://api.example.com/drip 3"), "timeout", "did not finish", TIMEOUT, |limits| {
-            limits.max_connections = 2;
-            limits.timeout = Duration::from_millis(50);
-        }),
-        row("smuggled request", Value("smuggle http://api.example.com/echo 2"), sending, "HttpRequestBodySize", None, as_they_are),
+        row(
+            "responses held open",
+            Value("hold http://api.example.com/drip 3"),
+            "timeout",
+            "did not finish",
+            TIMEOUT,
+            |limits| {
+                limits.max_connections = 2;
+                limits.timeout = Duration::from_millis(50);
+            },
+        ),
+        row(
+            "smuggled request",
+            Value("smuggle http://api.example.com/echo 2"),
+            sending,
+            "ErrorCode::",
+            None,
+            as_they_are,
+        ),
         row("redirect to elsewhere", Value("get http://api.example.com/redirect"), "ok", "302 0 ", None, as_they_are),
-        row("host that is not granted", Value("get http://evil.example.net/"), sending, "HttpRequestDenied", HOSTS, as_they_are),
-        row("port that is not granted", Value("get http://api.example.com:8080/"), sending, "HttpRequestDenied", HOSTS, as_they_are),
+        row(
+            "host that is not granted",
+            Value("get http://evil.example.net/"),
+            sending,
+            "HttpRequestDenied",
+            HOSTS,
+            as_they_are,
+        ),
+        row(
+            "port that is not granted",
+            Value("get http://api.example.com:8080/"),
+            sending,
+            "HttpRequestDenied",
+            HOSTS,
+            as_they_are,
+        ),
     ]
 }
 
