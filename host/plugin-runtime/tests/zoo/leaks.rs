@@ -82,9 +82,10 @@ async fn leaves_nothing(warm_up: usize, times: usize) {
     }
     let warm = resident_bytes();
     for (row, plugin) in &rows {
-        let resident = resident_bytes();
+        let (resident, begun) = (resident_bytes(), Instant::now());
         repeat(row, plugin.as_ref(), &server, times).await;
         let grown = resident_bytes().saturating_sub(resident);
+        println!("{}: {:?}, {} KiB", row.name, begun.elapsed(), grown >> 10);
         assert!(grown < GROWTH_BYTES, "{} grew the process by {grown} bytes", row.name);
     }
     let grown = resident_bytes().saturating_sub(warm);
