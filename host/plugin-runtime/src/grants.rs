@@ -183,11 +183,15 @@ fn parse(text: &str) -> Result<HostGrant, &'static str> {
     let (host, port) = split_port(rest)?;
     let port = port.unwrap_or(scheme.default_port());
     if let Some(below) = host.strip_prefix("*.") {
+        const LABELS: &str = "`*.` must be followed by at least two labels, for example `*.example.com`";
+        if below.contains('*') {
+            return Err(LABELS);
+        }
         let Some(Host::Domain(name)) = parse_host(below) else {
             return Err("after `*.` comes a domain name");
         };
-        if below.contains('*') || !name.contains('.') {
-            return Err("`*.` must be followed by at least two labels, for example `*.example.com`");
+        if !name.contains('.') {
+            return Err(LABELS);
         }
         return Ok(HostGrant { scheme, host: Pattern::Below(format!(".{name}")), port, any_address: false });
     }

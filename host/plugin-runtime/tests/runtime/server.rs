@@ -157,7 +157,7 @@ async fn answer(stream: &mut (impl AsyncWrite + Unpin), path: &str, received: us
         "/endless" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;
             loop {
-                stream.write_all(b"8\r\nendless!\r\n").await?;
+                stream.write_all(format!("1000\r\n{}\r\n", "endless!".repeat(512)).as_bytes()).await?;
             }
         }
         "/endless-header" => {

@@ -74,6 +74,11 @@ fn frugal(limits: &mut Limits) {
     limits.fuel = 3_000_000;
 }
 
+/// The same where most of the time goes by in the host.
+fn miserly(limits: &mut Limits) {
+    limits.fuel = 600_000;
+}
+
 fn small(limits: &mut Limits) {
     limits.memory_bytes = 4 << 20;
 }
@@ -93,7 +98,7 @@ fn computing() -> Vec<Row> {
         row("endless loop", Value("loop"), "out-of-fuel", "units of computation", FUEL, frugal),
         row("endless loop with all fuel", Value("loop"), "timeout", "did not finish", TIMEOUT, short),
         row("loop before the first call", Component(start), "out-of-fuel", "units of computation", FUEL, frugal),
-        row("loop that calls the host", Value("host-loop"), "out-of-fuel", "units of computation", FUEL, frugal),
+        row("loop that calls the host", Value("host-loop"), "out-of-fuel", "units of computation", FUEL, miserly),
         row("loop that calls the host, all fuel", Value("host-loop"), "timeout", "did not finish", TIMEOUT, short),
         row("sleep", Value("sleep 60000"), "timeout", "did not finish", TIMEOUT, short),
         row("polling with a time-out of zero", Value("poll-loop"), "timeout", "did not finish", TIMEOUT, short),
@@ -217,7 +222,7 @@ fn answers() -> Vec<Row> {
         ),
         row("endless delay", Value("refuse"), "rate-limited", "slow down", None, as_they_are),
         row("log flood", Value("log-flood 2000"), "ok", "flooded", None, flood),
-        row("log loop", Value("log-loop"), "out-of-fuel", "units of computation", FUEL, frugal),
+        row("log loop", Value("log-loop"), "out-of-fuel", "units of computation", FUEL, miserly),
         row("huge line", Value("huge-print 1000000"), "ok", "printed", None, as_they_are),
         row("control characters in the log", Value("steer"), "ok", "logged", None, as_they_are),
         row("secrets in the log", Value("secrets-in-log"), "ok", "logged", None, as_they_are),
