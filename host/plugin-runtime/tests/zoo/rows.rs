@@ -65,7 +65,7 @@ fn as_they_are(_: &mut Limits) {}
 
 /// Ended by the clock alone.
 fn short(limits: &mut Limits) {
-    limits.timeout = Duration::from_millis(50);
+    limits.timeout = Duration::from_millis(20);
     limits.fuel = u64::MAX;
 }
 
@@ -85,7 +85,7 @@ fn small(limits: &mut Limits) {
 
 /// All rows.
 pub(crate) fn all() -> Vec<Row> {
-    let tables = [computing, memory, the_border, answers, reach, http, addresses];
+    let tables = [computing, memory, the_border, answers, reach, sizes, servers, addresses];
     tables.into_iter().flat_map(|table| table()).collect()
 }
 
@@ -241,16 +241,11 @@ fn reach() -> Vec<Row> {
     ]
 }
 
-fn http() -> Vec<Row> {
+fn sizes() -> Vec<Row> {
     use Guest::Value;
-    let silent: fn(&mut Limits) = |limits| limits.timeout = Duration::from_millis(50);
     let bodies: fn(&mut Limits) = |limits| {
         limits.response_body_bytes = 64 << 10;
         limits.request_body_bytes = 64 << 10;
-    };
-    let few: fn(&mut Limits) = |limits| {
-        limits.max_requests = 3;
-        limits.max_connections = 2;
     };
     let sending = "unavailable";
     vec![
@@ -273,6 +268,18 @@ fn http() -> Vec<Row> {
             None,
             as_they_are,
         ),
+    ]
+}
+
+fn servers() -> Vec<Row> {
+    use Guest::Value;
+    let silent: fn(&mut Limits) = |limits| limits.timeout = Duration::from_millis(20);
+    let few: fn(&mut Limits) = |limits| {
+        limits.max_requests = 3;
+        limits.max_connections = 2;
+    };
+    let sending = "unavailable";
+    vec![
         row(
             "endless preliminary responses",
             Value("get http://api.example.com/continue"),
@@ -294,7 +301,7 @@ fn http() -> Vec<Row> {
             TIMEOUT,
             |limits| {
                 limits.max_connections = 2;
-                limits.timeout = Duration::from_millis(50);
+                limits.timeout = Duration::from_millis(20);
             },
         ),
         row(
