@@ -28,6 +28,7 @@ use crate::{
     error::CallError,
     guest_log::{GuestLog, escape},
     http::Outbound,
+    limiter::MAX_TABLE_ELEMENTS,
     plugin::Sandbox,
     state::State,
 };
@@ -341,6 +342,10 @@ impl Sandbox {
         }
         if error.is::<PoolConcurrencyLimitError>() {
             return self.overloaded("the instance pool of the server is used up".into());
+        }
+        if state.limiter.refused_table {
+            let detail = format!("its tables may have {MAX_TABLE_ELEMENTS} elements");
+            return CallError::OutOfBounds { plugin, detail };
         }
         let text = self.clean(&format!("{:#}", error.root_cause()));
         match error.downcast_ref::<Trap>() {

@@ -76,6 +76,21 @@ pub enum EngineError {
     Thread(#[source] std::io::Error),
 }
 
+/// What the calls that run hold of an [`Engine`]; the counts of the pool are zero when there is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls that could start now.
+    pub free_slots: usize,
+    /// Component instances.
+    pub components: usize,
+    /// Linear memories.
+    pub memories: usize,
+    /// Tables.
+    pub tables: usize,
+    /// Stacks.
+    pub stacks: usize,
+}
+
 /// Compiles and runs plugins. Cheap to clone; its clock thread ends with the last clone and the last plugin.
 #[derive(Clone)]
 pub struct Engine(pub(crate) Arc<Shared>);
@@ -115,6 +130,21 @@ impl Engine {
             components: Components::default(),
             pooled,
         })))
+    }
+
+    /// What running calls hold at this moment.
+    pub fn usage(&self) -> Usage {
+        let slots = self.0.slots.available_permits();
+        match self.0.wasm.pooling_allocator_metrics() {
+            Some(pool) => Usage {
+                free_slots: slots,
+                components: usize::try_from(pool.component_instances()).unwrap_or(usize::MAX),
+                memories: pool.memories(),
+                tables: pool.tables(),
+                stacks: pool.stacks(),
+            },
+            None => Usage { free_slots: slots, ..Usage::default() },
+        }
     }
 
     /// Whether instances come from the pool.

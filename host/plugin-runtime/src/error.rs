@@ -5,6 +5,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::bindings::types;
 
+/// The keys of the configuration that raise a limit, as its documentation writes them.
+const TIMEOUT: &str = "common.plugins[].timeout";
+const FUEL: &str = "common.plugins[].fuel";
+const MEMORY: &str = "common.plugins[].memory_mb";
+const CONCURRENCY: &str = "common.plugins[].max_concurrency";
+
 /// Why a plugin said no, in its own words; the contract freezes the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -44,7 +50,7 @@ pub enum CallError {
         denied: Option<String>,
     },
     /// The call took longer than it may.
-    #[error("plugin `{plugin}` did not finish within {} s (`timeout`){}", .limit.as_secs_f64(), Hint(.denied))]
+    #[error("plugin `{plugin}` did not finish within {} s; raise `{TIMEOUT}`{}", .limit.as_secs_f64(), Hint(.denied))]
     Timeout {
         /// The plugin's name.
         plugin: Arc<str>,
@@ -54,7 +60,7 @@ pub enum CallError {
         denied: Option<String>,
     },
     /// The call computed more than it may.
-    #[error("plugin `{plugin}` used up its {limit} units of computation (`fuel`)")]
+    #[error("plugin `{plugin}` used up its {limit} units of computation; raise `{FUEL}`")]
     OutOfFuel {
         /// The plugin's name.
         plugin: Arc<str>,
@@ -62,7 +68,7 @@ pub enum CallError {
         limit: u64,
     },
     /// The call wanted more memory than it may have.
-    #[error("plugin `{plugin}` wanted more than its {} MiB of memory (`memory_mb`)", .limit_bytes >> 20)]
+    #[error("plugin `{plugin}` wanted more than its {} MiB of memory; raise `{MEMORY}`", .limit_bytes >> 20)]
     OutOfMemory {
         /// The plugin's name.
         plugin: Arc<str>,
@@ -118,7 +124,7 @@ pub enum CallError {
         last: String,
     },
     /// Too many calls of this plugin, or of all plugins, run or wait already.
-    #[error("plugin `{plugin}` has no free slot: {detail} (`max_concurrency`)")]
+    #[error("plugin `{plugin}` has no free slot: {detail}; raise `{CONCURRENCY}`")]
     Overloaded {
         /// The plugin's name.
         plugin: Arc<str>,
@@ -165,6 +171,24 @@ impl CallError {
             Self::Suspended { .. } => "suspended",
             Self::Overloaded { .. } => "overloaded",
             Self::Host { .. } => "host",
+        }
+    }
+
+    /// The key of the configuration that raises the limit which the call ran into. `None` when it ran into none, or
+    /// into a bound that is fixed; the text says which.
+    pub fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::Timeout { .. } => Some(TIMEOUT),
+            Self::OutOfFuel { .. } => Some(FUEL),
+            Self::OutOfMemory { .. } => Some(MEMORY),
+            Self::Overloaded { .. } => Some(CONCURRENCY),
+            Self::Refused { .. }
+            | Self::OutOfBounds { .. }
+            | Self::Panicked { .. }
+            | Self::Exited { .. }
+            | Self::BadReturn { .. }
+            | Self::Suspended { .. }
+            | Self::Host { .. } => None,
         }
     }
 

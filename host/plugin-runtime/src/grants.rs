@@ -43,6 +43,13 @@ pub struct HostGrantError {
     reason: &'static str,
 }
 
+impl HostGrantError {
+    /// What is wrong with the text.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
 /// The two schemes of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Scheme {
@@ -131,10 +138,11 @@ impl HostGrant {
 }
 
 /// Reads a host as it stands in a request or a grant; names become lower-case ASCII, odd spellings of addresses
-/// (`0x7f.1`, `2130706433`) become addresses. `None` when it is neither, such as a name with an empty label.
+/// (`0x7f.1`, `2130706433`) become addresses. `None` when it is neither, such as a name with an empty label or with a
+/// `*`, which `%2a` would otherwise smuggle in.
 pub(crate) fn parse_host(text: &str) -> Option<Host<String>> {
     let host = normal(Host::parse(text).ok()?);
-    let is_name = |name: &str| name.split('.').all(|label| !label.is_empty());
+    let is_name = |name: &str| name.split('.').all(|label| !label.is_empty() && !label.contains('*'));
     match &host {
         Host::Domain(name) if !is_name(name) => None,
         _ => Some(host),
@@ -175,11 +183,15 @@ fn parse(text: &str) -> Result<HostGrant, &'static str> {
     let (host, port) = split_port(rest)?;
     let port = port.unwrap_or(scheme.default_port());
     if let Some(below) = host.strip_prefix("*.") {
+        const LABELS: &str = "`*.` must be followed by at least two labels, for example `*.example.com`";
+        if below.contains('*') {
+            return Err(LABELS);
+        }
         let Some(Host::Domain(name)) = parse_host(below) else {
             return Err("after `*.` comes a domain name");
         };
-        if below.contains('*') || !name.contains('.') {
-            return Err("`*.` must be followed by at least two labels, for example `*.example.com`");
+        if !name.contains('.') {
+            return Err(LABELS);
         }
         return Ok(HostGrant { scheme, host: Pattern::Below(format!(".{name}")), port, any_address: false });
     }

@@ -153,7 +153,12 @@ impl Network {
         traffic: &Traffic,
     ) -> Result<Request<Full<Bytes>>, Error> {
         let (mut parts, body) = request.into_parts();
-        let body = collect(body, self.limits.request_body_bytes).await?;
+        let limit = self.limits.request_body_bytes;
+        let body = collect(body, limit).await.inspect_err(|error| {
+            if matches!(error, Error::HttpRequestBodySize(_)) {
+                traffic.exceed("a request body", limit);
+            }
+        })?;
         // Content-Length and what else frames the message is made by us from the body as it is: a guest that could
         // choose it could smuggle a second request onto a pooled connection.
         let declared = parts.headers.remove(header::CONTENT_LENGTH);
@@ -180,6 +185,7 @@ impl Network {
         parts.version = http::Version::HTTP_11;
         let size = size_of_fields(&parts.headers) + parts.uri.to_string().len();
         if size > self.limits.header_bytes {
+            traffic.exceed("a request header", self.limits.header_bytes);
             return Err(Error::HttpRequestHeaderSectionSize(u32::try_from(size).ok()));
         }
         traffic.add_sent(size + body.len());
@@ -205,7 +211,7 @@ impl Network {
                 // The server closed the idle connection before anything was written: nothing happened yet.
                 Ok(Err(mut error)) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(self.broken(&target.origin, error.into_error())),
+                    None => return Err(self.broken(&target.origin, error.into_error(), traffic)),
                 },
             }
         }
@@ -213,13 +219,14 @@ impl Network {
         match timeout(times.first_byte, sender.send_request(request)).await {
             Err(_) => Err(Error::HttpResponseTimeout),
             Ok(Ok(response)) => Ok((response, sender)),
-            Ok(Err(error)) => Err(self.broken(&target.origin, error)),
+            Ok(Err(error)) => Err(self.broken(&target.origin, error, traffic)),
         }
     }
 
-    fn broken(&self, origin: &Origin, error: hyper::Error) -> Error {
+    fn broken(&self, origin: &Origin, error: hyper::Error, traffic: &Traffic) -> Error {
         self.note(origin, &error.to_string());
         if error.is_parse_too_large() {
+            traffic.exceed("a response header", self.limits.header_bytes);
             return Error::HttpResponseHeaderSectionSize(u32::try_from(self.limits.header_bytes).ok());
         }
         if error.is_parse() { Error::HttpProtocolError } else { Error::ConnectionTerminated }
@@ -253,7 +260,9 @@ impl Outbound {
         self.requests = self.requests.saturating_add(1);
         let limit = self.network.limits.max_requests;
         if self.requests > limit {
-            self.deny(format!("the plugin sent more than {limit} requests in one call"));
+            self.deny(format!(
+                "the plugin sent more than {limit} requests in one call, a bound that no setting changes"
+            ));
             return Err(Error::ConnectionLimitReached);
         }
         if request.method() == Method::CONNECT {

@@ -20,6 +20,8 @@ mod description;
 mod digest;
 mod engine;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grants;
 mod guest_log;
 mod hook;
@@ -39,7 +41,7 @@ pub use breaker::Suspension;
 pub use call::{CallReport, Function, Observer, Outcome};
 pub use description::{Description, EnvironmentKey, TxtRecord};
 pub use digest::{DigestParseError, PluginDigest};
-pub use engine::{Engine, EngineError, EngineSettings};
+pub use engine::{Engine, EngineError, EngineSettings, Usage};
 pub use error::{CallError, ErrorKind};
 pub use grants::{Grants, HostGrant, HostGrantError};
 pub use hook::{ChallengeKind, Hook, HookDescription, ProposedOrder};

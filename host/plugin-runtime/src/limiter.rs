@@ -18,12 +18,14 @@ pub(crate) struct Limiter {
     pub(crate) peak: usize,
     /// Whether a growth was refused: what follows in the guest is a consequence of it.
     pub(crate) refused: bool,
+    /// The same for tables, whose bound is fixed.
+    pub(crate) refused_table: bool,
     table_elements: usize,
 }
 
 impl Limiter {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, used: 0, peak: 0, refused: false, table_elements: 0 }
+        Self { limit, used: 0, peak: 0, refused: false, refused_table: false, table_elements: 0 }
     }
 }
 
@@ -50,6 +52,7 @@ impl ResourceLimiter for Limiter {
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
         let elements = self.table_elements.saturating_add(desired.saturating_sub(current));
         if elements > MAX_TABLE_ELEMENTS {
+            self.refused_table = true;
             return Ok(false);
         }
         self.table_elements = elements;

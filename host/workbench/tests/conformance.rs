@@ -126,7 +126,10 @@ async fn a_broken_plugin_fails_and_does_not_hang() {
     let verdict = test(&options).await.unwrap();
     let failed = failures(&verdict);
     assert!(failed.iter().any(|f| f.starts_with("panics: step 1") && f.contains("crashed")), "{failed:?}");
-    assert!(failed.iter().any(|f| f.starts_with("loops: step 1") && f.contains("(`fuel`)")), "{failed:?}");
+    assert!(
+        failed.iter().any(|f| f.starts_with("loops: step 1") && f.contains("raise `common.plugins[].fuel`")),
+        "{failed:?}"
+    );
     assert!(failed.iter().any(|f| f.starts_with("exits: step 1") && f.contains("exit")), "{failed:?}");
     assert!(failed.iter().any(|f| f.starts_with("script: it lacks")), "{failed:?}");
 }

@@ -33,11 +33,17 @@ const FAILED: &str = "plugin_failed";
 const REFUSED: &str = "plugin_refused";
 
 const CASES: &[Case] = &[
-    case("loops", "loop", "      fuel: 100000000\n", FAILED, &["100000000", "(`fuel`)"]),
-    case("loops-on", "loop", "      fuel: 18446744073709551615\n", FAILED, &["within 2 s", "(`timeout`)"]),
-    case("hoards", "alloc", "      memory_mb: 16\n", FAILED, &["16 MiB", "(`memory_mb`)"]),
+    case("loops", "loop", "      fuel: 100000000\n", FAILED, &["100000000", "`common.plugins[].fuel`"]),
+    case(
+        "loops-on",
+        "loop",
+        "      fuel: 18446744073709551615\n",
+        FAILED,
+        &["within 2 s", "`common.plugins[].timeout`"],
+    ),
+    case("hoards", "alloc", "      memory_mb: 16\n", FAILED, &["16 MiB", "`common.plugins[].memory_mb`"]),
     case("recurses", "recurse", "", FAILED, &["crashed"]),
-    case("sleeps", "sleep 600000", "", FAILED, &["within 2 s", "(`timeout`)"]),
+    case("sleeps", "sleep 600000", "", FAILED, &["within 2 s", "`common.plugins[].timeout`"]),
     case("panics", "panic", "", FAILED, &["crashed"]),
     case("exits", "exit 1", "", FAILED, &["exit(1)"]),
     case("holds", "handles 1000000", "", FAILED, &["exceeded a bound"]),

@@ -4,10 +4,12 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod plugins;
 mod run;
 mod setup;
 mod test;
+mod zoo;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +30,10 @@ enum Command {
     Test(test::Arguments),
     /// Runs the benches.
     Bench(bench::Arguments),
+    /// Feeds what is read from strangers with made-up inputs.
+    Fuzz(fuzz::Arguments),
+    /// Runs every misbehaviour of a plugin a thousand times and looks for what is left behind.
+    Zoo,
     /// Starts a CA, a DNS server and the server, and issues a certificate.
     Demo(demo::Arguments),
 }
@@ -38,6 +44,8 @@ fn main() -> anyhow::Result<()> {
         Command::Plugins(options) => plugins::run(&options),
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Zoo => zoo::run(),
         Command::Demo(arguments) => demo::run(&arguments),
     }
 }

@@ -96,6 +96,8 @@ fn bad_grants_say_why() {
         ("2001:db8::1", "brackets"),
         ("[2001:db8::1", "missing"),
         ("a b", "no host name"),
+        // Decoded, this is `*.example.com`, which reads like the grant of a whole domain.
+        ("%2a.example.com", "no host name"),
     ] {
         let error = text.parse::<HostGrant>().expect_err(text).to_string();
         assert!(error.contains(reason), "{text}: {error}");

@@ -92,6 +92,7 @@ impl Body for ResponseBody {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 if length > self.left {
                     let limit = self.limit;
+                    self.traffic.exceed("a response body", limit);
                     return self.fail(Error::HttpResponseBodySize(Some(limit)));
                 }
                 self.left -= length;

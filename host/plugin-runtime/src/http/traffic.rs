@@ -1,14 +1,17 @@
 //! What one call did on the network.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+use std::{
+    fmt::Display,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
 };
 
 /// Counters of one call; connections and bodies write to them from other tasks.
 #[derive(Default)]
 pub(crate) struct Traffic {
-    /// What was refused last, with what to do about it.
+    /// What was refused or cut off last, with what to do about it.
     refused: Mutex<Option<String>>,
     denials: AtomicU32,
     sent: AtomicU64,
@@ -39,6 +42,13 @@ impl Traffic {
     pub(crate) fn deny(&self, advice: String) {
         self.denials.fetch_add(1, Ordering::Relaxed);
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(advice);
+    }
+
+    /// Takes note of a bound that the exchange ran into. The guest gets a code and answers in its own words; this is
+    /// what the operator reads beside them.
+    pub(crate) fn exceed(&self, what: &str, limit: impl Display) {
+        let text = format!("{what} beyond {limit} bytes, a bound that no setting changes");
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 
     pub(crate) fn add_sent(&self, bytes: usize) {

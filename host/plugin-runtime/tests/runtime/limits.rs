@@ -41,7 +41,7 @@ async fn an_endless_loop_runs_out_of_fuel() {
     .await;
     let error = beside_good_calls(&plugin, "loop").await.expect_err("no fuel left");
     assert!(matches!(error, CallError::OutOfFuel { limit: 200_000_000, .. }), "{error}");
-    assert!(error.to_string().contains("`fuel`") && !error.retryable());
+    assert!(error.to_string().contains("`common.plugins[].fuel`") && !error.retryable());
     let _ = present(&plugin, "loop").await;
     let report = reports.last();
     assert_eq!((report.outcome, report.function), (Outcome::Limit, Function::Present));
@@ -57,7 +57,11 @@ async fn an_endless_loop_with_fuel_enough_is_stopped_in_time() {
     .await;
     let started = Instant::now();
     let error = beside_good_calls(&plugin, "loop").await.expect_err("no time left");
-    assert!(matches!(error, CallError::Timeout { .. }) && error.to_string().contains("0.3 s (`timeout`)"), "{error}");
+    assert!(
+        matches!(error, CallError::Timeout { .. })
+            && error.to_string().contains("0.3 s; raise `common.plugins[].timeout`"),
+        "{error}"
+    );
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
@@ -80,7 +84,10 @@ async fn memory_is_limited_and_reported() {
     })
     .await;
     let error = beside_good_calls(&plugin, "alloc").await.expect_err("no memory left");
-    assert_eq!(error.to_string(), "plugin `bad` wanted more than its 16 MiB of memory (`memory_mb`)");
+    assert_eq!(
+        error.to_string(),
+        "plugin `bad` wanted more than its 16 MiB of memory; raise `common.plugins[].memory_mb`"
+    );
     let _ = present(&plugin, "alloc").await;
     let peak = reports.last().peak_memory_bytes;
     assert!((12 << 20..=16 << 20).contains(&peak), "{peak}");
@@ -92,7 +99,7 @@ async fn too_little_memory_to_start_is_said_at_load() {
     settings.limits.memory_bytes = 64 << 10;
     let error = crate::support::ENGINE.load(settings).await.expect_err("no memory");
     let source = std::error::Error::source(&error).expect("a source").to_string();
-    assert!(source.contains("`memory_mb`"), "{source}");
+    assert!(source.contains("`common.plugins[].memory_mb`"), "{source}");
 }
 
 #[tokio::test]
@@ -145,7 +152,11 @@ async fn a_full_queue_refuses_and_a_slow_one_gives_up() {
     first.expect("a slot");
     second.expect("a place in the queue");
     let error = third.expect_err("no place");
-    assert!(error.to_string().contains("1 calls wait already (`max_concurrency`)") && error.retryable(), "{error}");
+    assert!(
+        error.to_string().contains("1 calls wait already; raise `common.plugins[].max_concurrency`")
+            && error.retryable(),
+        "{error}"
+    );
     let (first, second) = tokio::join!(sleeper(60_000), sleeper(1));
     assert!(matches!(first, Err(CallError::Timeout { .. })));
     // Both deadlines are the same moment: the freed slot may still be won.

@@ -154,6 +154,29 @@ async fn answer(stream: &mut (impl AsyncWrite + Unpin), path: &str, received: us
             }
             stream.write_all(b"0\r\n\r\n").await
         }
+        "/endless" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;
+            loop {
+                stream.write_all(format!("1000\r\n{}\r\n", "endless!".repeat(512)).as_bytes()).await?;
+            }
+        }
+        "/endless-header" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n").await?;
+            loop {
+                stream.write_all(b"x-more: and more\r\n").await?;
+            }
+        }
+        "/continue" => loop {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        },
+        // A byte now and then, so that no time-out between bytes meets it.
+        "/loris" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ").await?;
+            loop {
+                stream.write_all(b"x").await?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
         "/garbage" => stream.write_all(b"220 mail.example.com ESMTP\r\n\r\n").await,
         _ => stream.write_all(whole("200 OK", "", "hello").as_bytes()).await,
     }

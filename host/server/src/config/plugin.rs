@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use acme_manager_plugin_runtime::HostGrant;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -396,14 +397,16 @@ fn parse_host(text: &str) -> Result<String, &'static str> {
         return Err("expected a host without path, query or user name");
     }
     let plain = rest.strip_prefix("*.").unwrap_or(rest);
-    // A bare IPv6 address would read as host and port.
+    // A bare IPv6 address would read as host and port; what is wrong with it is said below.
     let authority = if plain.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{plain}]") } else { plain.to_owned() };
     let url = Url::parse(&format!("{scheme}://{authority}")).map_err(|_| EXPECTED)?;
     match url.host() {
-        Some(Host::Domain(name)) if !name.contains('*') && !name.is_empty() => Ok(text.to_owned()),
-        Some(Host::Ipv4(_) | Host::Ipv6(_)) if plain == rest => Ok(text.to_owned()),
-        _ => Err(EXPECTED),
+        Some(Host::Domain(name)) if !name.contains('*') && !name.is_empty() => {}
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) if plain == rest => {}
+        _ => return Err(EXPECTED),
     }
+    // What the runtime does not understand would keep the plugin from being loaded, later and without a line.
+    text.parse::<HostGrant>().map(|_| text.to_owned()).map_err(|error| error.reason())
 }
 
 fn parse_network(text: &str) -> Result<IpNet, &'static str> {

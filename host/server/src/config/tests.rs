@@ -186,6 +186,18 @@ fn references_are_resolved() {
 }
 
 #[test]
+fn a_host_that_the_runtime_would_refuse_is_a_mistake() {
+    for (host, reason) in [("::1", "brackets"), ("*.com", "two labels"), ("%2a.example.com", "a host such as")] {
+        let text = format!(
+            "common: {{plugins: [{{name: a, allowed_hosts: ['{host}']}}]}}\nissuer: {{le: {{ca_dir_url: 'https://ca'}}}}\n\
+             storage: {{vault: {{url: 'https://v', role_id: r, secret_id: s}}}}\n"
+        );
+        let error = Config::parse(&text).expect_err(host).to_string();
+        assert!(error.contains("common.plugins[0].allowed_hosts[0]") && error.contains(reason), "{host}: {error}");
+    }
+}
+
+#[test]
 fn debug_shows_no_secret() {
     let text = "
 common:

@@ -1,6 +1,7 @@
 //! The component itself.
 
 mod fetch;
+mod zoo;
 
 use std::{env, fmt::Write as _, process, time::Duration};
 
@@ -133,7 +134,7 @@ impl Guest for Misbehaving {
                 }
                 Ok(last)
             }
-            other => Err(error(ErrorKind::Other, &format!("`{other}` is no behaviour"))),
+            other => zoo::present(other, &words[1..]),
         }
     }
 

@@ -80,7 +80,7 @@ pub(crate) fn all(folder: &Path) -> Vec<BrokenPlugin> {
     }
     let describes = [
         ("describe-panics", "      env: { DESCRIBE: panic }\n", "`describe` fails"),
-        ("describe-loops", "      env: { DESCRIBE: loop }\n      fuel: 50000000\n", "(`fuel`)"),
+        ("describe-loops", "      env: { DESCRIBE: loop }\n      fuel: 50000000\n", "`common.plugins[].fuel`"),
         ("describe-lies", "      env: { DESCRIBE: bad }\n", "`describe` fails"),
     ];
     for (name, more, words) in describes {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wasip2::{
     http::{
         outgoing_handler,
-        types::{Fields, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme},
+        types::{Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme},
     },
     io::streams::StreamError,
 };
@@ -19,8 +19,16 @@ pub(super) struct Options {
     pub(super) first_byte: Option<Duration>,
 }
 
-/// Sends the request and returns the status, the length and the beginning of the body.
-pub(super) fn get(url: &str, options: &Options) -> Result<String, Error> {
+/// Sends a request and leaves the body of its response unread.
+pub(super) fn open(url: &str) -> Result<IncomingResponse, Error> {
+    send(url, &Options::default())
+}
+
+fn wrong((): ()) -> Error {
+    error(ErrorKind::Other, "no URL")
+}
+
+fn send(url: &str, options: &Options) -> Result<IncomingResponse, Error> {
     let fields = Fields::new();
     for (name, value) in &options.headers {
         fields.append(name, value.as_bytes()).map_err(|problem| unavailable("header", problem))?;
@@ -29,7 +37,6 @@ pub(super) fn get(url: &str, options: &Options) -> Result<String, Error> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let path = if path.is_empty() { "/" } else { path };
-    let wrong = |()| error(ErrorKind::Other, "no URL");
     request.set_scheme(Some(&if scheme == "http" { Scheme::Http } else { Scheme::Https })).map_err(wrong)?;
     request.set_authority(Some(authority)).map_err(wrong)?;
     request.set_path_with_query(Some(path)).map_err(wrong)?;
@@ -53,6 +60,12 @@ pub(super) fn get(url: &str, options: &Options) -> Result<String, Error> {
     };
     // What the host said of the request tells more than that it stopped reading the body.
     written.and(finished)?;
+    Ok(response)
+}
+
+/// Sends the request and returns the status, the length and the beginning of the body.
+pub(super) fn get(url: &str, options: &Options) -> Result<String, Error> {
+    let response = send(url, options)?;
     let status = response.status();
     let body = response.consume().map_err(wrong)?;
     let stream = body.stream().map_err(wrong)?;
