@@ -11,8 +11,9 @@ use crate::run::{cargo, checked, workspace_root};
 
 /// Builds go to a folder of the target's name, so that the flags do not reach build scripts.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
-const FLAGS: [&str; 6] = [
-    "--cfg=fuzzing",
+const FLAGS: [&str; 7] = [
+    "--cfg",
+    "fuzzing",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
