@@ -8,13 +8,15 @@ wasmtime::component::bindgen!({
     inline: "
         package acme-manager:plugin-runtime;
         world seam {
-            import acme-manager:dns/host@1.0.0;
-            export acme-manager:dns/provider@1.0.0;
+            import acme-manager:dns/host@1.1.0;
+            import acme-manager:dns/exchange@1.1.0;
+            export acme-manager:dns/provider@1.1.0;
             export acme-manager:issuance/hook@1.0.0;
         }
     ",
+    imports: { "acme-manager:dns/exchange.exchange": async },
     exports: { default: async },
 });
 
-pub(crate) use acme_manager::dns::{host, types};
+pub(crate) use acme_manager::dns::{exchange, host, types};
 pub(crate) use acme_manager::issuance::types as issuance;

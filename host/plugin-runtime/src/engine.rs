@@ -18,7 +18,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::{host, types},
+    bindings::{exchange, host, types},
     components::Components,
     limiter::MAX_TABLE_ELEMENTS,
     state::State,
@@ -212,6 +212,7 @@ fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     types::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    exchange::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     host::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }

@@ -7,9 +7,11 @@ use wasmtime_wasi::cli::StdoutStream as _;
 use crate::{
     bindings::{host::Level, types},
     description::Description,
-    grants::{Grants, Reach, Scheme, parse_host},
+    dns,
+    grants::{DnsServer, Grants, Reach, Scheme, parse_host},
     guest_log::{GuestLog, GuestStream, Stream},
     limits::Limits,
+    plugin::Introduction as _,
     redact::Redactor,
 };
 
@@ -76,6 +78,16 @@ pub fn permits(grants: &Grants, is_https: bool, host: &str, port: u16) -> Option
 /// Why a connection to `address` is refused, if it is.
 pub fn prohibits(grants: &Grants, address: IpAddr, anywhere: bool) -> Option<&'static str> {
     grants.prohibits(address, if anywhere { Reach::Anywhere } else { Reach::Public })
+}
+
+/// A guest's name server as the host writes it. `None` for what is none.
+pub fn name_server(text: &str) -> Option<String> {
+    DnsServer::parse(text).ok().map(|server| server.to_string())
+}
+
+/// Whether the host sends `request`, and if so whether it takes `arrival` for the reply to it.
+pub fn is_reply(request: &[u8], arrival: &[u8]) -> Option<bool> {
+    dns::is_reply(request, arrival)
 }
 
 /// The log of one call.

@@ -12,11 +12,13 @@ use url::{Host, Url};
 
 use crate::address::{canonical, is_metadata, special_purpose};
 
-/// What a plugin may reach over HTTP.
+/// What a plugin may reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// The hosts, `allowed_hosts` in the configuration.
+    /// The hosts that it may send HTTP requests to, `allowed_hosts` in the configuration.
     pub hosts: Vec<HostGrant>,
+    /// The name servers that it may exchange DNS messages with, `allowed_dns_servers`.
+    pub dns_servers: Vec<DnsGrant>,
     /// Address ranges that may be reached although they are private, loopback or otherwise special: `allowed_cidrs`.
     pub cidrs: Vec<IpNet>,
 }
@@ -33,6 +35,23 @@ pub struct HostGrant {
     host: Pattern,
     port: u16,
     any_address: bool,
+}
+
+/// Permission to exchange DNS messages with one name server.
+///
+/// Written as `ns.example.com`, `ns.example.com:5353`, `192.0.2.1` or `[2001:db8::1]:53`; the port is 53 otherwise. A
+/// server may be an address; it is then granted as such, special purpose or not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DnsGrant {
+    server: DnsServer,
+    any_address: bool,
+}
+
+/// A name server as plugins and grants write it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DnsServer {
+    pub(crate) host: Host<String>,
+    pub(crate) port: u16,
 }
 
 /// Why a text is not a host grant.
@@ -93,6 +112,13 @@ impl Grants {
     /// Whether a request to this host and port is granted, and how far.
     pub(crate) fn permit(&self, scheme: Scheme, host: &Host<String>, port: u16) -> Option<Reach> {
         let mut matching = self.hosts.iter().filter(|grant| grant.matches(scheme, host, port)).peekable();
+        matching.peek()?;
+        Some(if matching.any(|grant| grant.any_address) { Reach::Anywhere } else { Reach::Public })
+    }
+
+    /// Whether DNS messages to this server are granted, and how far.
+    pub(crate) fn permit_dns(&self, server: &DnsServer) -> Option<Reach> {
+        let mut matching = self.dns_servers.iter().filter(|grant| grant.server == *server).peekable();
         matching.peek()?;
         Some(if matching.any(|grant| grant.any_address) { Reach::Anywhere } else { Reach::Public })
     }
@@ -201,6 +227,53 @@ fn parse(text: &str) -> Result<HostGrant, &'static str> {
     let host = parse_host(host).ok_or("it is no host name and no address")?;
     let any_address = !matches!(host, Host::Domain(_));
     Ok(HostGrant { scheme, host: Pattern::Exact(host), port, any_address })
+}
+
+impl DnsGrant {
+    /// The same server, whatever address it has: for one that the operator named in the plugin's environment.
+    #[must_use]
+    pub fn at_any_address(self) -> Self {
+        Self { any_address: true, ..self }
+    }
+}
+
+impl FromStr for DnsGrant {
+    type Err = HostGrantError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let server = DnsServer::parse(text.trim());
+        let server = server.map_err(|reason| HostGrantError { text: text.trim().to_owned(), reason })?;
+        let any_address = !matches!(server.host, Host::Domain(_));
+        Ok(Self { server, any_address })
+    }
+}
+
+impl DnsServer {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.contains(['/', '?', '#', '@', '*']) {
+            return Err("a name server is written `host`, `host:port` or `[IPv6]:port`");
+        }
+        // An address without port needs no brackets: nothing follows it.
+        if let Ok(address) = text.parse() {
+            return Ok(Self { host: Host::Ipv6(address), port: 53 });
+        }
+        let (host, port) = split_port(text)?;
+        let host = parse_host(host).ok_or("it is no host name and no address")?;
+        Ok(Self { host, port: port.unwrap_or(53) })
+    }
+}
+
+impl fmt::Display for DnsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.host)?;
+        if self.port == 53 { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+impl fmt::Display for DnsGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.fmt(f)
+    }
 }
 
 fn split_port(text: &str) -> Result<(&str, Option<u16>), &'static str> {

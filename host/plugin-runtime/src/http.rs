@@ -62,8 +62,8 @@ pub(crate) struct Network {
 
 /// The network during one call.
 pub(crate) struct Outbound {
-    network: Arc<Network>,
-    deadline: Instant,
+    pub(crate) network: Arc<Network>,
+    pub(crate) deadline: Instant,
     pub(crate) requests: u32,
     traffic: Arc<Traffic>,
 }
@@ -113,7 +113,7 @@ impl Network {
     }
 
     /// Writes `advice` into the log, once for each different one, and returns it fit for people to read.
-    fn report(&self, advice: String) -> String {
+    pub(crate) fn report(&self, advice: String) -> String {
         let advice = escape(&self.redactor.redact(&advice));
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.len() < MAX_REPORTS && reported.insert(advice.clone()) {
@@ -250,19 +250,26 @@ impl Outbound {
         &self.traffic
     }
 
-    fn deny(&self, advice: String) {
+    pub(crate) fn deny(&self, advice: String) {
         let advice = self.network.report(advice);
         self.traffic.deny(advice);
     }
 
-    /// Checks what can be checked without the network.
-    fn admit(&mut self, request: &Request<WasiBody>) -> Result<Target, Error> {
+    /// Counts one more request or message, and says whether the call may send it.
+    pub(crate) fn count(&mut self) -> bool {
         self.requests = self.requests.saturating_add(1);
         let limit = self.network.limits.max_requests;
         if self.requests > limit {
             self.deny(format!(
                 "the plugin sent more than {limit} requests in one call, a bound that no setting changes"
             ));
+        }
+        self.requests <= limit
+    }
+
+    /// Checks what can be checked without the network.
+    fn admit(&mut self, request: &Request<WasiBody>) -> Result<Target, Error> {
+        if !self.count() {
             return Err(Error::ConnectionLimitReached);
         }
         if request.method() == Method::CONNECT {

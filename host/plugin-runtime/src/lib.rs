@@ -18,6 +18,7 @@ mod call;
 mod components;
 mod description;
 mod digest;
+mod dns;
 mod engine;
 mod error;
 #[cfg(feature = "fuzzing")]
@@ -43,7 +44,7 @@ pub use description::{Description, EnvironmentKey, TxtRecord};
 pub use digest::{DigestParseError, PluginDigest};
 pub use engine::{Engine, EngineError, EngineSettings, Usage};
 pub use error::{CallError, ErrorKind};
-pub use grants::{Grants, HostGrant, HostGrantError};
+pub use grants::{DnsGrant, Grants, HostGrant, HostGrantError};
 pub use hook::{ChallengeKind, Hook, HookDescription, ProposedOrder};
 pub use http::Resolver;
 pub use inspect::Inspection;

@@ -95,6 +95,11 @@ impl<D> Loaded<D> {
         self.0.sandbox.size
     }
 
+    /// Whether it sends DNS messages to name servers.
+    pub fn exchanges_dns(&self) -> bool {
+        self.0.sandbox.linked.exchanges_dns
+    }
+
     /// The limits that its calls run under.
     pub fn limits(&self) -> &Limits {
         &self.0.sandbox.limits

@@ -8,7 +8,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    bindings::{host, types},
+    bindings::{exchange, host, types},
+    dns,
     guest_log::{GuestLog, GuestStream, Stream},
     http::Outbound,
     limiter::Limiter,
@@ -68,6 +69,17 @@ impl WasiHttpView for State {
 }
 
 impl types::Host for State {}
+
+impl exchange::Host for State {
+    async fn exchange(
+        &mut self,
+        server: String,
+        transport: exchange::Transport,
+        request: Vec<u8>,
+    ) -> Result<Vec<u8>, exchange::Failure> {
+        dns::exchange(&mut self.outbound, &server, transport, &request).await
+    }
+}
 
 impl host::Host for State {
     fn log(&mut self, level: host::Level, message: String) {

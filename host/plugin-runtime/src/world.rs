@@ -26,7 +26,7 @@ impl World {
     /// The world, as an author writes it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::DnsProvider => "acme-manager:dns/dns-provider@1.0.0",
+            Self::DnsProvider => "acme-manager:dns/dns-provider@1.1.0",
             Self::IssuanceHook => "acme-manager:issuance/issuance-hook@1.0.0",
         }
     }
@@ -34,7 +34,7 @@ impl World {
     /// The interface that a component of this world exports.
     const fn interface(self) -> &'static str {
         match self {
-            Self::DnsProvider => "acme-manager:dns/provider@1.0.0",
+            Self::DnsProvider => "acme-manager:dns/provider@1.1.0",
             Self::IssuanceHook => "acme-manager:issuance/hook@1.0.0",
         }
     }
@@ -66,11 +66,15 @@ impl fmt::Display for World {
     }
 }
 
+/// DNS messages: what a component may do that others may not even ask for.
+const EXCHANGE: &str = "acme-manager:dns/exchange@1.1.0";
+
 /// Every interface that a component may import: the world's own, and those that the standard libraries of several
 /// languages import whether they use them or not.
 const OFFERED: &[&str] = &[
-    "acme-manager:dns/host@1.0.0",
-    "acme-manager:dns/types@1.0.0",
+    EXCHANGE,
+    "acme-manager:dns/host@1.1.0",
+    "acme-manager:dns/types@1.1.0",
     "acme-manager:issuance/types@1.0.0",
     "wasi:cli/environment@0.2.12",
     "wasi:cli/exit@0.2.12",
@@ -106,6 +110,8 @@ const OFFERED: &[&str] = &[
 /// A component with its imports satisfied and its exports found.
 pub(crate) struct Linked {
     pub(crate) world: World,
+    /// Whether it imports `exchange`.
+    pub(crate) exchanges_dns: bool,
     pub(crate) instance: InstancePre<State>,
     exports: [Option<ComponentExportIndex>; Function::ALL.len()],
 }
@@ -153,7 +159,9 @@ pub(crate) fn link(linker: &Linker<State>, component: &Component, world: World) 
         let index = component.get_export_index(Some(&exported), function.as_str());
         exports[*function as usize] = Some(index.ok_or_else(|| format!("it does not export `{function}`"))?);
     }
-    Ok(Linked { world, instance, exports })
+    let ty = component.component_type();
+    let exchanges_dns = ty.imports(component.engine()).any(|(name, _)| compatible(name, EXCHANGE));
+    Ok(Linked { world, exchanges_dns, instance, exports })
 }
 
 fn unknown_import(name: &str) -> Option<String> {

@@ -7,7 +7,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `hash` | `sha1`, `sha256` |
-//! | `hmac` | `hmac_sha1`, `hmac_sha256`, and `hash` |
+//! | `hmac` | `hmac_sha1`, `hmac_sha224` to `hmac_sha512`, and `hash` |
 //! | `sigv4` | `sigv4::Signer`: AWS Signature Version 4, and `hmac` |
 //! | `rsa` | `rsa::PrivateKey`: signatures with a PEM key |
 //! | `jwt` | `jwt::rs256`: signed JSON web tokens, and `rsa` |
@@ -38,7 +38,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 #[cfg(feature = "hash")]
 pub use hash::{sha1, sha256};
 #[cfg(feature = "hmac")]
-pub use hmac::{hmac_sha1, hmac_sha256};
+pub use hmac::{hmac_sha1, hmac_sha224, hmac_sha256, hmac_sha384, hmac_sha512};
 
 /// Bytes in hexadecimal, lower case.
 ///

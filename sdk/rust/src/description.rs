@@ -71,8 +71,20 @@ impl Description {
     /// reads the first of them for records.
     #[must_use]
     pub fn times(self, prefix: &str, ttl: u32, propagation_timeout: u32, polling_interval: u32) -> Self {
+        self.times_of(&[prefix], ttl, propagation_timeout, polling_interval)
+    }
+
+    /// [`times`](Self::times) for a provider that has been called differently: the first prefix is the present one, and
+    /// the variables are known under the others too.
+    ///
+    /// # Panics
+    /// Without a prefix.
+    #[must_use]
+    pub fn times_of(self, prefixes: &[&str], ttl: u32, propagation_timeout: u32, polling_interval: u32) -> Self {
+        let (prefix, others) = prefixes.split_first().expect("there is at least one prefix");
         let variable = |name: &str, default: u32, help: &str| {
             let key = Key::new(&format!("{prefix}{name}")).default(&default.to_string()).help(help);
+            let key = others.iter().fold(key, |key, other| key.alias(&format!("{other}{name}")));
             // `check` reports a value that is no number; a description has no room for errors.
             (key, env::parsed(&format!("{prefix}{name}")).ok().flatten().unwrap_or(default))
         };

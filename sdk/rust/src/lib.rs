@@ -73,11 +73,13 @@ mod description;
 pub mod dns;
 pub mod env;
 mod error;
+pub mod exchange;
 #[cfg(feature = "issuance-hook")]
 pub mod hook;
 pub mod host;
 pub mod http;
 mod provider;
+pub mod random;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 pub mod time;

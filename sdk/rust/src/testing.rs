@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::bindings::acme_manager::dns::exchange::{Failure, Transport};
 use crate::host::Level;
 use crate::http::{Outgoing, RawResponse};
 use crate::{Error, TxtRecord};
@@ -44,7 +45,11 @@ struct State {
     log: Vec<(Level, String)>,
     remaining: Duration,
     clock: Option<u64>,
+    name_server: Option<NameServer>,
 }
+
+/// A name server of a test: the reply to a request, or nothing.
+type NameServer = Box<dyn FnMut(&[u8]) -> Option<Vec<u8>>>;
 
 struct Expected {
     method: String,
@@ -105,6 +110,12 @@ impl MockApi {
         }
     }
 
+    /// Answers the requests of [`exchange`](crate::exchange::exchange), whatever server they are for; nothing stands for
+    /// a server that is silent.
+    pub fn name_server(&self, answer: impl FnMut(&[u8]) -> Option<Vec<u8>> + 'static) {
+        STATE.with_borrow_mut(|state| state.name_server = Some(Box::new(answer)));
+    }
+
     /// What was logged so far.
     pub fn log(&self) -> Vec<(Level, String)> {
         STATE.with_borrow(|state| state.log.clone())
@@ -118,6 +129,15 @@ impl Drop for MockApi {
             panic!("{} expected requests did not come; the next was {} {}", left.len(), next.method, next.url);
         }
     }
+}
+
+pub(crate) fn answer_dns(_: &str, _: Transport, request: &[u8]) -> Result<Vec<u8>, Failure> {
+    // Not borrowed while it answers: what it does is the test's business.
+    let server = STATE.with_borrow_mut(|state| state.name_server.take());
+    let mut server = server.ok_or(Failure::Denied)?;
+    let reply = server(request);
+    STATE.with_borrow_mut(|state| state.name_server = Some(server));
+    reply.ok_or(Failure::Timeout)
 }
 
 /// A request that is to come.

@@ -81,3 +81,29 @@ async fn a_hook_that_cannot_be_asked_allows_nothing() -> anyhow::Result<()> {
     site.assert_sound("b.site.test").await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn the_bundled_hook_demands_a_caa_record() -> anyhow::Result<()> {
+    let mut site = Site::start(SiteOptions::default()).await?;
+    let env = format!("CAA_RESOLVER: '{}', CAA_IDENTITIES: pebble.test", site.dns.dns);
+    let common = format!("  plugins:\n    - {{ name: caa, env: {{ {env} }} }}\n");
+    site.reconfigure(&SiteOptions { common, ..SiteOptions::default() })?;
+    site.until_logged(&["plugin loaded", "caa", "bundled"]).await?;
+    let order = params("www.site.test");
+    let words = "there is no CAA record for www.site.test or a domain above it";
+    site.order(&order).await?.assert_refusal(500, "hook_refused", &["caa", words]);
+    for (value, words) in [("other.test", Some("of site.test allow other.test")), ("pebble.test", None)] {
+        let record = serde_json::json!({ "rrsets": [{
+            "name": "site.test.", "type": "CAA", "ttl": 1, "changetype": "REPLACE",
+            "records": [{ "content": format!("0 issue \"{value}\""), "disabled": false }],
+        }] });
+        site.dns.call(Method::PATCH, "/zones/site.test.", Some(record)).await?;
+        // What was said before is kept for as long as the zone's negative answers may be.
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        match words {
+            Some(words) => site.order(&order).await?.assert_refusal(500, "hook_refused", &[words]),
+            None => drop(site.assert_sound("www.site.test").await?),
+        }
+    }
+    Ok(())
+}

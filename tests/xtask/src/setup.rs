@@ -22,6 +22,12 @@ pub(crate) enum Tool {
     PowerDns,
     /// The BIND name server and `nsupdate`
     Bind,
+    /// The Knot name server, a second opinion on dynamic updates
+    Knot,
+    /// The `minisign` command, a second opinion on signatures
+    Minisign,
+    /// The OCI registry of the CNCF's distribution project
+    Registry,
     /// The `openssl` command, a second opinion on certificates
     Openssl,
     /// The lego ACME client, which benches compare against
@@ -39,8 +45,17 @@ impl Tool {
     pub(crate) const FOR_DEMO: [Self; 3] = [Self::Pebble, Self::PowerDns, Self::Openssl];
 
     /// What the tests of the workspace need.
-    pub(crate) const FOR_TESTS: [Self; 6] =
-        [Self::Pebble, Self::PowerDns, Self::Bind, Self::Openssl, Self::OpenBao, Self::Moto];
+    pub(crate) const FOR_TESTS: [Self; 9] = [
+        Self::Pebble,
+        Self::PowerDns,
+        Self::Bind,
+        Self::Knot,
+        Self::Minisign,
+        Self::Registry,
+        Self::Openssl,
+        Self::OpenBao,
+        Self::Moto,
+    ];
 }
 
 #[derive(clap::Args)]
@@ -127,6 +142,9 @@ fn files(tool: Tool) -> Vec<Needed> {
             ]),
         ],
         Tool::Bind => vec![Needed::Program("named"), Needed::Program("nsupdate"), Needed::Program("dig")],
+        Tool::Knot => vec![Needed::Program("knotd")],
+        Tool::Minisign => vec![Needed::Program("minisign")],
+        Tool::Registry => vec![Needed::Program("docker-registry")],
         Tool::Openssl => vec![Needed::Program("openssl")],
         Tool::Lego => vec![Needed::Program("lego")],
         Tool::OpenBao => vec![Needed::Tool("venv/bin/bao")],
@@ -143,6 +161,9 @@ fn packages(tool: Tool) -> &'static [&'static str] {
         Tool::Pebble => &["pebble"],
         Tool::PowerDns => &["pdns-server", "pdns-backend-sqlite3", "sqlite3"],
         Tool::Bind => &["bind9", "bind9-utils", "bind9-dnsutils"],
+        Tool::Knot => &["knot"],
+        Tool::Minisign => &["minisign"],
+        Tool::Registry => &["docker-registry"],
         Tool::Openssl => &["openssl"],
         Tool::Lego => &["lego"],
         Tool::OpenBao | Tool::Moto | Tool::CargoDeny => &[],

@@ -45,7 +45,7 @@ pub enum Resolver {
 }
 
 impl Resolver {
-    async fn resolve(&self, host: &Host<String>, port: u16) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) async fn resolve(&self, host: &Host<String>, port: u16) -> io::Result<Vec<SocketAddr>> {
         let name = match (self, host) {
             (Self::Fixed(map), host) => {
                 return map.get(&host.to_string()).cloned().ok_or(io::ErrorKind::NotFound.into());

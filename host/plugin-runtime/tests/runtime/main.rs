@@ -3,6 +3,7 @@
 #[path = "../../src/testing.rs"]
 mod lines;
 
+mod dns;
 mod hooks;
 mod http;
 mod limits;
@@ -10,3 +11,4 @@ mod load;
 mod logs;
 mod server;
 mod support;
+mod versions;

@@ -71,6 +71,9 @@ enum Component {
     OfEntry,
 }
 
+/// Names by which configs of the existing system call bundled plugins, and what they are called now.
+const FORMER_NAMES: &[(&str, &str)] = &[("rfc2136", "dnsupdate")];
+
 /// A plugin that can be called.
 pub enum LoadedPlugin {
     /// A DNS provider.
@@ -133,6 +136,13 @@ impl Plan {
             let component = Component::Bundled { bytes, digest: PluginDigest::from(*digest) };
             let kind = if *is_hook { PluginKind::IssuanceHook } else { PluginKind::DnsProvider };
             plans.insert(name.clone(), plan(name, kind, component, None));
+        }
+        for (old, name) in FORMER_NAMES {
+            let (old, name): (ProviderName, ProviderName) =
+                (old.parse().expect("a valid name"), name.parse().expect("a valid name"));
+            if let Some(found) = plans.get(&name).cloned() {
+                plans.insert(old.clone(), Self { name: old, ..found });
+            }
         }
         for entry in &config.common.plugins {
             let bundled = plans.get(&entry.name).map(|plan| (plan.kind, plan.component));
@@ -219,7 +229,8 @@ impl Plan {
 /// Names in the config that lead to no plugin. The server runs all the same: only requests that need them fail.
 #[must_use]
 pub fn doubts(config: &Config) -> Vec<String> {
-    let bundled: Vec<&str> = BUNDLED.iter().map(|plugin| plugin.name).collect();
+    let former = FORMER_NAMES.iter().map(|(old, _)| *old);
+    let bundled: Vec<&str> = BUNDLED.iter().map(|plugin| plugin.name).chain(former).collect();
     let configured = |name: &str| config.common.plugins.iter().any(|entry| entry.name.as_str() == name);
     let mut doubts = Vec::new();
     for entry in &config.common.plugins {

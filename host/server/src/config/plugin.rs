@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::HostGrant;
+use acme_manager_plugin_runtime::{DnsGrant, HostGrant};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -29,6 +29,7 @@ pub(super) const KEYS: &[&str] = &[
     "timeout",
     "env",
     "allowed_hosts",
+    "allowed_dns_servers",
     "allowed_cidrs",
     "memory_mb",
     "fuel",
@@ -57,6 +58,8 @@ pub struct Plugin {
     pub env: BTreeMap<String, SecretString>,
     /// Hosts it may talk to: `[https://|http://]host[:port]`, the host may begin with `*.`.
     pub allowed_hosts: Vec<String>,
+    /// Name servers that it may exchange DNS messages with: `host`, `host:port` or `[IPv6]:port`.
+    pub allowed_dns_servers: Vec<String>,
     /// Private, loopback or link-local networks it may reach nonetheless.
     pub allowed_cidrs: Vec<IpNet>,
     /// Memory of one instance, in MiB.
@@ -165,6 +168,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     let timeout = section.seconds("timeout", 3_600).unwrap_or(TIMEOUT);
     let env = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
     let allowed_hosts = read_items(section, notes, "allowed_hosts", parse_host);
+    let allowed_dns_servers = read_items(section, notes, "allowed_dns_servers", parse_name_server);
     let allowed_cidrs = read_items(section, notes, "allowed_cidrs", parse_network);
     let memory_mb = section.count("memory_mb", "MiB", 1..=4_096).unwrap_or(MEMORY_MB);
     let fuel = section.number("fuel", "fuel units", 1..=u64::MAX);
@@ -180,6 +184,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
         timeout,
         env,
         allowed_hosts,
+        allowed_dns_servers,
         allowed_cidrs,
         memory_mb,
         fuel,
@@ -407,6 +412,10 @@ fn parse_host(text: &str) -> Result<String, &'static str> {
     }
     // What the runtime does not understand would keep the plugin from being loaded, later and without a line.
     text.parse::<HostGrant>().map(|_| text.to_owned()).map_err(|error| error.reason())
+}
+
+fn parse_name_server(text: &str) -> Result<String, &'static str> {
+    text.parse::<DnsGrant>().map(|_| text.to_owned()).map_err(|error| error.reason())
 }
 
 fn parse_network(text: &str) -> Result<IpNet, &'static str> {

@@ -2,7 +2,7 @@
 
 use ::hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
-use sha2::Sha256;
+use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 const ANY_LENGTH: &str = "HMAC takes keys of every length";
 
@@ -31,10 +31,37 @@ pub fn hmac_sha256(key: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>) -> [u8; 32] {
     mac.chain_update(bytes).finalize().into_bytes().into()
 }
 
+/// HMAC-SHA224 of bytes under a key.
+pub fn hmac_sha224(key: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>) -> [u8; 28] {
+    let mac = Hmac::<Sha224>::new_from_slice(key.as_ref()).expect(ANY_LENGTH);
+    mac.chain_update(bytes).finalize().into_bytes().into()
+}
+
+/// HMAC-SHA384 of bytes under a key.
+pub fn hmac_sha384(key: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>) -> [u8; 48] {
+    let mac = Hmac::<Sha384>::new_from_slice(key.as_ref()).expect(ANY_LENGTH);
+    mac.chain_update(bytes).finalize().into_bytes().into()
+}
+
+/// HMAC-SHA512 of bytes under a key.
+pub fn hmac_sha512(key: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>) -> [u8; 64] {
+    let mac = Hmac::<Sha512>::new_from_slice(key.as_ref()).expect(ANY_LENGTH);
+    mac.chain_update(bytes).finalize().into_bytes().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::auth::hex;
+
+    /// RFC 4231 §4.3.
+    #[test]
+    fn the_other_lengths_of_sha2() {
+        let (key, data) = ("Jefe", "what do ya want for nothing?");
+        assert_eq!(hex(hmac_sha224(key, data)), "a30e01098bc6dbbf45690f3a7e9e6d0f8bbea2a39e6148008fd05e44");
+        assert!(hex(hmac_sha384(key, data)).starts_with("af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47"));
+        assert!(hex(hmac_sha512(key, data)).starts_with("164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd6"));
+    }
 
     /// RFC 2202 §3, test cases 1, 3 and 6.
     #[test]

@@ -19,14 +19,16 @@ wit_bindgen::generate!({
     inline: "
         package acme-manager:misbehaving;
         world guest {
-            import acme-manager:dns/host@1.0.0;
-            export acme-manager:dns/provider@1.0.0;
+            import acme-manager:dns/host@1.1.0;
+            import acme-manager:dns/exchange@1.1.0;
+            export acme-manager:dns/provider@1.1.0;
         }
     ",
     generate_all,
 });
 
 use acme_manager::dns::{
+    exchange::{self, Transport},
     host::{self, Level},
     types::EnvironmentKey,
     types::ErrorKind,
@@ -110,6 +112,7 @@ impl Guest for Misbehaving {
             "handles" => handles(number(1)),
             "files" => files(),
             "socket" => socket(),
+            "dns" => ask(words[1], words[2], number(3)),
             "get" => fetch::get(words[1], &fetch::Options::default()),
             "impatient" => {
                 fetch::get(words[1], &fetch::Options { first_byte: Some(Duration::ZERO), ..Default::default() })
@@ -206,6 +209,33 @@ fn socket() -> Result<String, Error> {
     let tried = tcp_create_socket::create_tcp_socket(IpAddressFamily::Ipv4)
         .and_then(|socket| socket.start_connect(&instance_network::instance_network(), address));
     Ok(format!("{tried:?}"))
+}
+
+/// Asks the name server `times` times for a TXT record of `_acme-challenge.example.com`.
+fn ask(transport: &str, server: &str, times: usize) -> Result<String, Error> {
+    let transport = if transport == "tcp" { Transport::Tcp } else { Transport::Udp };
+    let question = if is_garbage(server) { b"garbage".to_vec() } else { question() };
+    let mut last = Vec::new();
+    for _ in 0..times.max(1) {
+        last = exchange::exchange(server.trim_start_matches('!'), transport, &question)
+            .map_err(|failure| error(ErrorKind::Unavailable, &format!("{failure:?}")))?;
+    }
+    Ok(format!("{} bytes, id {:02x}{:02x}", last.len(), last[0], last[1]))
+}
+
+/// A leading `!` stands for a message that is none.
+fn is_garbage(server: &str) -> bool {
+    server.starts_with('!')
+}
+
+fn question() -> Vec<u8> {
+    let mut message = vec![0xac, 0x3e, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in ["_acme-challenge", "example", "com"] {
+        message.push(u8::try_from(label.len()).expect("a short label"));
+        message.extend(label.as_bytes());
+    }
+    message.extend([0, 0, 16, 0, 1]);
+    message
 }
 
 fn files() -> Result<String, Error> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use acme_manager_plugin_runtime::{
-    Description, Engine, EnvironmentKey, Grants, Hook, HookDescription, HostGrant, Limits, LoadError, Loaded, Observer,
-    Origin, Plugin, PluginSettings,
+    Description, DnsGrant, Engine, EnvironmentKey, Grants, Hook, HookDescription, HostGrant, Limits, LoadError, Loaded,
+    Observer, Origin, Plugin, PluginSettings,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -76,7 +76,9 @@ pub(super) async fn bundled<D: Kind>(
         settings.limits = limits(entry);
     }
     settings.grants = grants(about.hosts, entry)?;
-    settings.grants.hosts.extend(endpoints(about.environment, &settings.environment)?);
+    let (hosts, servers) = endpoints(about.environment, &settings.environment, bare.exchanges_dns())?;
+    settings.grants.hosts.extend(hosts);
+    settings.grants.dns_servers.extend(servers);
     settings.observer = observer;
     D::equip(&bare, settings).await.map_err(|e| chain(&e))
 }
@@ -132,20 +134,35 @@ fn grants(declared: &[String], entry: Option<&config::Plugin>) -> Result<Grants,
     for host in declared.iter().chain(allowed) {
         grants.hosts.push(host.parse::<HostGrant>().map_err(|e| format!("allowed_hosts: {e}"))?);
     }
+    let servers = entry.map(|entry| entry.allowed_dns_servers.as_slice()).unwrap_or_default();
+    for server in servers {
+        grants.dns_servers.push(server.parse::<DnsGrant>().map_err(|e| format!("allowed_dns_servers: {e}"))?);
+    }
     grants.cidrs = entry.map(|entry| entry.allowed_cidrs.clone()).unwrap_or_default();
     Ok(grants)
 }
 
-/// Setting an endpoint key is granting that origin.
-fn endpoints(declared: &[EnvironmentKey], values: &BTreeMap<String, SecretString>) -> Result<Vec<HostGrant>, String> {
-    let mut grants = Vec::new();
+/// Setting an endpoint key is granting that origin, or, where the plugin exchanges DNS messages and the value is no URL,
+/// that name server.
+fn endpoints(
+    declared: &[EnvironmentKey],
+    values: &BTreeMap<String, SecretString>,
+    exchanges_dns: bool,
+) -> Result<(Vec<HostGrant>, Vec<DnsGrant>), String> {
+    let (mut hosts, mut servers) = (Vec::new(), Vec::new());
     for key in declared.iter().filter(|key| key.endpoint) {
         let Some(value) = values.get(&key.name) else { continue };
+        let text = value.expose_secret();
+        if exchanges_dns && !text.contains("://") {
+            let server: DnsGrant = text.parse().map_err(|e| format!("{}: {e}", key.name))?;
+            servers.push(server.at_any_address());
+            continue;
+        }
         let wrong = || format!("{} is not an address of the form https://host[:port][/path]", key.name);
-        let url = Url::parse(value.expose_secret()).map_err(|_| wrong())?;
-        grants.push(HostGrant::origin(&url).ok_or_else(wrong)?);
+        let url = Url::parse(text).map_err(|_| wrong())?;
+        hosts.push(HostGrant::origin(&url).ok_or_else(wrong)?);
     }
-    Ok(grants)
+    Ok((hosts, servers))
 }
 
 fn limits(entry: &config::Plugin) -> Limits {

@@ -1,0 +1,57 @@
+//! What was built against version 1.0 of the contract goes on working: `tests/built-for-1.0`.
+
+use std::path::PathBuf;
+
+use acme_manager_plugin_runtime::{ChallengeKind, Origin, PluginDigest, PluginSettings, ProposedOrder, World};
+
+use crate::server::Server;
+use crate::support::{ENGINE, TOKEN, present, record};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/built-for-1.0").join(name)
+}
+
+fn settings(name: &str) -> PluginSettings {
+    let path = fixture(name);
+    let checksum = PluginDigest::of(&std::fs::read(&path).expect("a file of the repository"));
+    PluginSettings::new("old", Origin::File { path, checksum })
+}
+
+#[tokio::test]
+async fn a_provider_of_1_0_does_everything_it_did() {
+    let server = Server::start(None).await;
+    let mut settings = settings("provider.wasm");
+    settings.environment.insert("TOKEN".into(), TOKEN.into());
+    settings.grants.hosts = vec![format!("http://{}", server.address).parse().expect("a grant")];
+    let plugin = ENGINE.load(settings).await.expect("it loads");
+    assert_eq!(plugin.description().name, "misbehaving");
+    assert!(!plugin.exchanges_dns());
+    plugin.check().await.expect("its environment is complete");
+    assert_eq!(present(&plugin, "ok").await.expect("a handle"), "_acme-challenge.example.com in example.com");
+    present(&plugin, &format!("get http://{}/", server.address)).await.expect("HTTP");
+    let left: u64 = present(&plugin, "remaining").await.expect("the host's functions").parse().expect("a number");
+    assert!(left > 0);
+    plugin.cleanup(&record("ok"), "handle").await.expect("nothing to remove");
+    assert!(plugin.ready(&record("ok"), "live").await.expect("an answer"));
+    let refused = present(&plugin, "refuse").await.expect_err("an error of its own");
+    assert_eq!(refused.class(), "rate-limited");
+}
+
+#[tokio::test]
+async fn a_hook_of_1_0_is_asked_as_before() {
+    let mut settings = settings("hook.wasm");
+    settings.environment.insert("BEHAVIOUR".into(), "refuse".into());
+    let hook = ENGINE.load_hook(settings).await.expect("it loads");
+    let order =
+        ProposedOrder { domains: vec!["a.example".into()], issuer: "le".into(), challenge: ChallengeKind::Http };
+    let refused = hook.review(&order).await.expect_err("it refuses");
+    assert!(refused.to_string().contains("not a.example at le by http"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_inspection_finds_no_fault_with_them() {
+    for (name, world) in [("provider.wasm", World::DnsProvider), ("hook.wasm", World::IssuanceHook)] {
+        let found = ENGINE.inspect(std::fs::read(fixture(name)).expect("a file")).await.expect("a component");
+        assert_eq!((found.world, found.difference), (world, None), "{name}");
+    }
+}
