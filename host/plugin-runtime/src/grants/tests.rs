@@ -6,6 +6,7 @@ fn grants(hosts: &[&str], cidrs: &[&str]) -> Grants {
     Grants {
         hosts: hosts.iter().map(|text| text.parse().expect("a grant")).collect(),
         cidrs: cidrs.iter().map(|text| text.parse().expect("a network")).collect(),
+        ..Grants::default()
     }
 }
 
@@ -109,7 +110,7 @@ fn an_origin_includes_private_addresses_and_only_them_beyond_the_public() {
     let url = Url::parse("http://pdns.internal:8081/api/v1").expect("a URL");
     let origin = HostGrant::origin(&url).expect("a grant");
     assert_eq!(origin.to_string(), "http://pdns.internal:8081");
-    let grants = Grants { hosts: vec![origin], cidrs: Vec::new() };
+    let grants = Grants { hosts: vec![origin], ..Grants::default() };
     let host = parse_host("pdns.internal").expect("a host");
     assert_eq!(grants.permit(Scheme::Http, &host, 8081), Some(Reach::Anywhere));
     assert_eq!(grants.permit(Scheme::Https, &host, 8081), None);
@@ -191,5 +192,28 @@ proptest! {
         if let Ok(grant) = text.parse::<HostGrant>() {
             prop_assert_eq!(grant.to_string().parse::<HostGrant>().expect("what was displayed parses"), grant);
         }
+    }
+}
+
+#[test]
+fn name_servers_are_written_in_three_ways() {
+    for (text, shown, anywhere) in [
+        ("ns.example.com", "ns.example.com", false),
+        ("NS.example.com.:53", "ns.example.com", false),
+        ("ns.example.com:5353", "ns.example.com:5353", false),
+        ("192.0.2.1", "192.0.2.1", true),
+        ("[2001:db8::1]:5353", "[2001:db8::1]:5353", true),
+        ("2001:db8::1", "[2001:db8::1]", true),
+    ] {
+        let grant: DnsGrant = text.parse().expect(text);
+        assert_eq!(grant.to_string(), shown);
+        let grants = Grants { dns_servers: vec![grant], ..Grants::default() };
+        let server = DnsServer::parse(text).expect(text);
+        let reach = if anywhere { Reach::Anywhere } else { Reach::Public };
+        assert_eq!(grants.permit_dns(&server), Some(reach), "{text}");
+        assert_eq!(grants.permit_dns(&DnsServer { port: 54, ..server }), None, "another port");
+    }
+    for text in ["", "*.example.com", "https://ns.example.com", "ns.example.com:0", "a@b", "ns..example.com", "a:b:c"] {
+        assert!(text.parse::<DnsGrant>().is_err(), "{text:?}");
     }
 }

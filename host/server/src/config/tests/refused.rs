@@ -66,6 +66,7 @@ const PLUGIN: &[Row] = &[
         "begins with oci://",
     ),
     ("{name: a, path: /x, registry_password: hunter2}", "registry_password", "without `registry_username`"),
+    ("{name: a, allowed_dns_servers: ['*.x']}", "allowed_dns_servers[0]", "a name server is written `host`"),
     ("{name: a, kind: hook}", "kind", "expected dns-provider or issuance-hook, got \"hook\""),
     ("{name: a, timeout: 30s}", "timeout", "expected whole seconds, got \"30s\""),
     ("{name: a, env: [A]}", "env", "expected a map of keys, got a list"),
