@@ -312,3 +312,6 @@ fn beside_data(config: &Config, folder: &str) -> Option<PathBuf> {
     let data = if data.as_os_str().is_empty() { PathBuf::from(".") } else { data };
     Some(std::path::absolute(data).ok()?.join(folder))
 }
+
+#[cfg(test)]
+mod tests;
