@@ -13,14 +13,19 @@ const SECRET: &str = "a-s3cret-of-the-hook";
 fn with_hook(behaviour: &str) -> anyhow::Result<SiteOptions> {
     let path = plugin_component("test/hook.wasm");
     let checksum = hex::encode(Sha256::digest(fs::read(&path)?));
-    let entry = |name: &str, behaviour: &str| {
+    // A component that is a hook is asked whether the config calls it one or not.
+    let entry = |name: &str, kind: &str, behaviour: &str| {
         format!(
-            "    - name: {name}\n      kind: issuance-hook\n      path: {}\n      checksum: '{checksum}'\n      \
+            "    - name: {name}\n{kind}      path: {}\n      checksum: '{checksum}'\n      \
              timeout: 2\n      env: {{ BEHAVIOUR: {behaviour}, SECRET: {SECRET} }}\n",
             path.display()
         )
     };
-    let common = format!("  plugins:\n{}{}", entry("easy", "allow"), entry("policy", behaviour));
+    let common = format!(
+        "  plugins:\n{}{}",
+        entry("easy", "      kind: issuance-hook\n", "allow"),
+        entry("policy", "", behaviour)
+    );
     Ok(SiteOptions { common, ..SiteOptions::default() })
 }
 

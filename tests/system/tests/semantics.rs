@@ -121,6 +121,7 @@ async fn a_ca_that_lost_its_accounts_gets_a_new_one() -> anyhow::Result<()> {
         with.pebble.forget_everything().await?;
         if restart {
             with.server.restart().await?;
+            with.server.wait_ready().await?;
         }
         let domain = if restart { format!("after.{ZONE}") } else { format!("during.{ZONE}") };
         let certificate = with.create(&order(&domain)).await?;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{DnsGrant, HostGrant};
+use acme_manager_plugin_runtime::{DnsGrant, HostGrant, read_component};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
@@ -133,6 +133,9 @@ impl fmt::Debug for Checksum {
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MEMORY_MB: u32 = 64;
 
+/// A component that has this in it and is no hook gets an error that names `kind`.
+const HOOK_INTERFACE: &[u8] = b"acme-manager:issuance/hook@";
+
 /// A referenced file holds a credential; anything longer is a wrong path.
 const LONGEST_REFERENCE: u64 = 64 * 1024;
 
@@ -193,8 +196,8 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     })
 }
 
-/// The programs that the existing system runs before its orders stand in the config without a `kind`. To take such an
-/// entry for a provider would be to issue without asking.
+/// Without a `kind`, a file is what it says itself. To take a policy for a provider would be to issue without asking, and
+/// so it would be with the programs that the existing system runs before its orders.
 fn read_kind(section: &Section<'_>, source: Option<&PluginSource>) -> Option<PluginKind> {
     if let Some(word) = section.optional_text("kind") {
         return match word.as_str() {
@@ -211,7 +214,11 @@ fn read_kind(section: &Section<'_>, source: Option<&PluginSource>) -> Option<Plu
     else {
         return None;
     };
-    if !is_program(path) {
+    let bytes = read_component(path).ok()?;
+    if memchr::memmem::find(&bytes, HOOK_INTERFACE).is_some() {
+        return Some(PluginKind::IssuanceHook);
+    }
+    if !bytes.starts_with(b"#!") && !bytes.starts_with(b"\x7fELF") {
         return None;
     }
     section.warning(
@@ -220,18 +227,6 @@ fn read_kind(section: &Section<'_>, source: Option<&PluginSource>) -> Option<Plu
          Nothing is issued until the entry names such a component, or is removed",
     );
     Some(PluginKind::IssuanceHook)
-}
-
-/// Whether a file is a script or a program of the operating system.
-fn is_program(path: &Path) -> bool {
-    use std::io::Read as _;
-    let mut magic = [0; 4];
-    let begins = |magic: &mut [u8; 4]| {
-        // Opening a pipe would wait for its writer.
-        std::fs::metadata(path)?.is_file().then_some(()).ok_or(std::io::ErrorKind::InvalidInput)?;
-        std::fs::File::open(path)?.read_exact(magic)
-    };
-    begins(&mut magic).is_ok() && (magic.starts_with(b"#!") || magic == *b"\x7fELF")
 }
 
 /// A digest that cannot be right breaks this one plugin, not the config: a half-edited entry must not keep the
