@@ -13,7 +13,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { argv } from "node:process";
+import process from "node:process";
 
 import { componentize } from "componentize-qjs";
 
@@ -21,45 +21,70 @@ import { unwrap } from "./build/unwrap.js";
 
 const WIT = "wit";
 const WORLD = "dns-provider";
+const EXCHANGE = "acme-manager:dns/exchange";
 
-/** The version of WASI that the contract has and the host offers. */
-const VERSION = "0.2.12";
-/** What stands in its place meanwhile. */
-const PLACEHOLDER = "9.2.12";
-/** That of the engine's C library, which is the contract's too, but cannot be imported twice under one name. */
+/** The version of WASI for the engine's C library, where its own is that of the contract: names are imported once. */
 const LIBRARY_VERSION = "0.2.10";
 
-const [, , source, output] = argv;
-if (!output) throw new Error("usage: node acme-manager-plugin/build.js SOURCE.js COMPONENT.wasm");
-const component = await build(source);
-await mkdir(path.dirname(output), { recursive: true });
-// In one step, so that nobody meets half a component.
-await writeFile(`${output}.partial`, component);
-await rename(`${output}.partial`, output);
+try {
+  await main(...process.argv.slice(2));
+} catch (error) {
+  console.error(explained(error.message));
+  process.exitCode = 1;
+}
+
+async function main(source, output) {
+  if (!output) throw new Error("usage: node acme-manager-plugin/build.js SOURCE.js COMPONENT.wasm");
+  const component = await build(source);
+  await mkdir(path.dirname(output), { recursive: true });
+  // In one step, so that nobody meets half a component.
+  await writeFile(`${output}.partial`, component);
+  await rename(`${output}.partial`, output);
+}
 
 async function build(jsPath) {
   const jsSource = await readFile(jsPath, "utf8");
   const witPath = await mkdtemp(path.join(tmpdir(), "acme-manager-plugin-"));
   try {
-    await copyContract(witPath);
+    const version = await versionOfWasi();
+    const placeholder = version.replace(/^0/, "9");
+    // The component imports all that the contract has, and who imports `exchange` is taken for one that needs it.
+    const dropped = jsSource.includes(EXCHANGE) ? "" : "    import exchange;\n";
+    await copyContract(witPath, (text) => text.replaceAll(version, placeholder).replace(dropped, ""));
     const { component } = await componentize({ witPath, world: WORLD, jsSource, jsPath, moduleRoot: ".", sync: true });
-    return unwrap(renamed(renamed(component, VERSION, LIBRARY_VERSION), PLACEHOLDER, VERSION));
+    return unwrap(renamed(renamed(component, version, LIBRARY_VERSION), placeholder, version));
   } finally {
     await rm(witPath, { recursive: true });
   }
 }
 
-async function copyContract(folder) {
+async function versionOfWasi() {
+  const contract = await readFile(path.join(WIT, `${WORLD}.wit`), "utf8");
+  return /wasi:http\/outgoing-handler@(.+);/.exec(contract)[1];
+}
+
+/** Copies the contract with changes to its text. */
+async function copyContract(folder, change) {
   for (const file of await readdir(WIT, { recursive: true })) {
     if (!file.endsWith(".wit")) continue;
     const text = await readFile(path.join(WIT, file), "utf8");
     const copy = path.join(folder, file);
     await mkdir(path.dirname(copy), { recursive: true });
-    await writeFile(copy, text.replaceAll(VERSION, PLACEHOLDER));
+    await writeFile(copy, change(text));
   }
 }
 
-/** The component with other names of the same length. */
+/** The component with another version, one of the same length, in the names of its imports. */
 function renamed(component, from, to) {
   return Buffer.from(component.toString("latin1").replaceAll(`@${from}`, `@${to}`), "latin1");
+}
+
+/** What componentize-qjs says, without its own steps and stack. */
+function explained(message) {
+  const called = /unknown import: `([^@`]+)@[^#`]*#([^`]+)`/.exec(message);
+  if (called) {
+    return `outside of functions the modules run while the component is built, when there is no host: ${called[1]} \
+(${called[2]}) is to be called in the provider's methods`;
+  }
+  return message.replace(/^.*(JavaScript module|module evaluation): Error: /s, "").trim();
 }

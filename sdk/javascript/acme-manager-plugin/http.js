@@ -40,6 +40,25 @@ const VISIBLE_ASCII = /^[\x21-\x7e]*$/;
  */
 
 /**
+ * A request as the host gets it.
+ *
+ * @typedef {object} Outgoing
+ * @property {string} method
+ * @property {string} scheme `https` or `http`
+ * @property {string} authority
+ * @property {string} pathWithQuery
+ * @property {[string, string][]} headers Names in lower case, and values.
+ * @property {Uint8Array} body
+ * @property {number} maxBody
+ */
+
+/**
+ * An answer as the host has it.
+ *
+ * @typedef {{ status: number, headers: [string, string][], body: Uint8Array }} Incoming
+ */
+
+/**
  * One API: a base URL, and what every request carries.
  *
  *     const api = new Client("https://api.example.com/v1", { headers: { authorization: bearer(token) } });
@@ -140,7 +159,7 @@ export function request(method, url, { query, headers = {}, accept = [], maxBody
 export class Response {
   /**
    * @param {string} what The request, as `GET host/path`.
-   * @param {{ status: number, headers: [string, string][], body: Uint8Array }} answer
+   * @param {Incoming} answer
    */
   constructor(what, { status, headers, body }) {
     this.what = what;
@@ -239,7 +258,7 @@ export function basic(user, password) {
  * A text as one segment of a path or one value of a query: all but the unreserved characters are percent-encoded.
  * RFC 3986 §2.3
  *
- * @param {string} text
+ * @param {string | number | boolean} text
  * @returns {string}
  */
 export function segment(text) {
@@ -247,6 +266,7 @@ export function segment(text) {
   return encoded.replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** @param {Outgoing} outgoing @param {string} what @returns {Incoming} */
 function send(outgoing, what) {
   try {
     return exchange(outgoing);
@@ -263,6 +283,7 @@ function encodePairs(pairs) {
   return present.map(([name, value]) => `${segment(name)}=${segment(value)}`).join("&");
 }
 
+/** @param {Pick<RequestOptions, "json" | "form" | "body">} content */
 function encodeBody({ json, form, body = "" }) {
   if (json !== undefined) return { type: "application/json", body: encodeUtf8(JSON.stringify(json)) };
   if (form) return { type: "application/x-www-form-urlencoded", body: encodeUtf8(encodePairs(form)) };

@@ -6,20 +6,20 @@ import { log } from "#host";
 
 /** @param {string} message For those who look for a fault. */
 export function debug(message) {
-  log("debug", String(message));
+  log("debug", String(message).toWellFormed());
 }
 
 /** @param {string} message About normal work. */
 export function info(message) {
-  log("info", String(message));
+  log("info", String(message).toWellFormed());
 }
 
 /** @param {string} message About something odd that did not stop the work. */
 export function warn(message) {
-  log("warn", String(message));
+  log("warn", String(message).toWellFormed());
 }
 
 /** @param {string} message About a failure. */
 export function error(message) {
-  log("error", String(message));
+  log("error", String(message).toWellFormed());
 }

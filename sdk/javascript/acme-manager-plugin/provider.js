@@ -138,7 +138,7 @@ function settled(name, result) {
 }
 
 function handle(value = "") {
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return value.toWellFormed();
   throw new TypeError("present must return a text, the handle, or nothing");
 }
 

@@ -9,6 +9,7 @@ import { PluginError } from "./errors.js";
 import { under } from "./host/simulated.js";
 
 /** @import { ErrorKind } from "./errors.js" */
+/** @import { Incoming, Outgoing } from "./http.js" */
 /** @import { TxtRecord } from "./provider.js" */
 
 /**
@@ -232,6 +233,7 @@ function next(left, outgoing) {
   return answer(outgoing, response);
 }
 
+/** @param {Outgoing} outgoing @param {Answer} answer @returns {Incoming} */
 function answer({ maxBody }, { status, headers = {}, json, body = "" }) {
   const bytes = new TextEncoder().encode(json === undefined ? body : JSON.stringify(json));
   if (bytes.length > maxBody) throw new PluginError("other", `the answer is larger than ${maxBody} bytes`);

@@ -12,7 +12,7 @@
  * - the import by an instance that has no members,
  * - `resolve` and `load`, the functions that were taken out of it, by some other function,
  * - their lowered forms, which fill two places in the engine's table of imports, by the engine's own trampolines to
- *   these places: an `import()` at run time calls itself until the stack is used up, and traps.
+ *   these places: who calls them all the same calls until the stack is used up, and traps.
  *
  * The binary format: https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
  */

@@ -6,6 +6,15 @@
 /** The time that a call has, in milliseconds. */
 const CALL_TIME = 30_000;
 
+/** @import { Incoming, Outgoing } from "../http.js" */
+
+/**
+ * @typedef {object} Simulation
+ * @property {Record<string, string>} [environment]
+ * @property {(outgoing: Outgoing) => Incoming} [exchange]
+ */
+
+/** @type {Simulation} */
 const nothing = {
   environment: {},
   exchange: ({ method, scheme, authority, pathWithQuery }) => {
@@ -20,7 +29,7 @@ let lines = [];
 /**
  * Runs a function under this host and returns what it logged.
  *
- * @param {{ environment?: Record<string, string>, exchange?: (outgoing: object) => object }} host
+ * @param {Simulation} host
  * @param {() => void} run
  * @returns {{ level: string, message: string }[]}
  */

@@ -15,6 +15,8 @@ import { decodeUtf8, encodeUtf8 } from "../encoding.js";
 import { PluginError } from "../errors.js";
 import { failure } from "./failure.js";
 
+/** @import { Incoming, Outgoing } from "../http.js" */
+
 /** No name resolution and handshake of a healthy API takes longer; in milliseconds, as all times here. */
 const CONNECT_TIMEOUT = 10_000;
 
@@ -31,7 +33,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "
 /** The engine has no console, and plugins come from people who are used to one. */
 globalThis.console ??= Object.fromEntries(
   [["debug", "debug"], ["log", "info"], ["info", "info"], ["warn", "warn"], ["error", "error"]].map(
-    ([name, level]) => [name, (...values) => log(level, values.map(String).join(" "))],
+    ([name, level]) => [name, (...values) => log(level, values.map(String).join(" ").toWellFormed())],
   ),
 );
 
@@ -47,7 +49,12 @@ export function randomBytes(length) {
   return getRandomBytes(length);
 }
 
-/** Sends a request and reads the answer to its end. */
+/**
+ * Sends a request and reads the answer to its end.
+ *
+ * @param {Outgoing} outgoing
+ * @returns {Incoming}
+ */
 export function exchange(outgoing) {
   // The host wants back first what it handed out last: a stream before its body. The garbage collector does not know.
   const held = new DisposableStack();
