@@ -8,6 +8,7 @@ import base64
 import json as json_text
 import re
 from collections.abc import Callable, Container, Mapping
+from itertools import accumulate
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -27,6 +28,11 @@ _DEFAULT_HEADERS = {"accept": "application/json", "user-agent": "acme-manager-pl
 
 _DEFAULT_MAX_BODY = 4 * 1024 * 1024
 """A page of a hundred DNS records takes less than 100 KiB."""
+
+_NESTING = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+_MAX_DEPTH = 128
+"""How deeply JSON may be nested. CPython's parser would use up the stack of a component some way above it."""
 
 _EXCERPT = 500
 """How much of a body an error repeats, in characters."""
@@ -170,10 +176,13 @@ class Response:
         """The body read as JSON, and as the type if there is one (`shape.read`). An error of kind `unavailable` when
         it is something else: as a rule that is the error page of a proxy."""
         try:
-            return read(shape, json_text.loads(self.body))
+            text = self.body.decode().removeprefix("\ufeff")
+            if _depth(text) > _MAX_DEPTH:
+                raise self._unexpected("it is nested too deeply")
+            return read(shape, json_text.loads(text))
         except Mismatch as mismatch:
             raise self._unexpected(str(mismatch)) from None
-        except (ValueError, RecursionError):
+        except ValueError:
             raise self._unexpected("it is no JSON") from None
 
     def error(self, detail: str | None = None, kind: ErrorKind | None = None) -> PluginError:
@@ -232,6 +241,11 @@ def _base(url: str) -> str:
 
 def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
     return {name.lower(): value for name, value in (headers or {}).items()}
+
+
+def _depth(text: str) -> int:
+    brackets = re.findall(r"[\[{\]}]", re.sub(r'"(?:[^"\\]|\\.)*+"?', "", text, flags=re.DOTALL))
+    return max(accumulate(map(_NESTING.__getitem__, brackets)), default=0)
 
 
 def _is_visible_ascii(text: str) -> bool:

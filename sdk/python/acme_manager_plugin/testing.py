@@ -12,6 +12,7 @@ import json as json_text
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -249,9 +250,9 @@ def cases(provider: type[DnsProvider], script: Path) -> Iterator[Case]:
     trial = _Trial(provider, read(Script, json_text.loads(script.read_text())))
     yield Case("script", trial.completeness)
     for scenario in trial.script.scenarios:
-        yield Case(scenario.name, lambda scenario=scenario: trial.scenario(scenario))
+        yield Case(scenario.name, partial(trial.scenario, scenario))
     for refusal in _refusals(trial.script):
-        yield Case(f"always {refusal.name}", lambda refusal=refusal: trial.refusal(refusal))
+        yield Case(f"always {refusal.name}", partial(trial.refusal, refusal))
     if any(key.required for key in trial.description.environment):
         yield Case("no environment", trial.bare)
 
