@@ -27,9 +27,10 @@ use crate::{
     digest::PluginDigest,
     error::CallError,
     guest_log::{GuestLog, escape},
-    http::Outbound,
+    http::{Outbound, Traffic},
     limiter::MAX_TABLE_ELEMENTS,
     plugin::Sandbox,
+    recording::{Asked, Recording, Tape},
     state::State,
 };
 
@@ -179,7 +180,7 @@ impl Sandbox {
     /// Calls `function` and lets `accept` make of its answer what the caller wants.
     pub(crate) async fn call<P, R, T>(
         &self,
-        function: Function,
+        asked: impl Into<Asked<'_>>,
         params: P,
         accept: impl FnOnce(R, &State) -> Result<T, CallError>,
     ) -> Result<T, CallError>
@@ -187,8 +188,9 @@ impl Sandbox {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let asked = Instant::now();
-        let deadline = asked + self.limits.timeout;
+        let asked = asked.into();
+        let (function, begun) = (asked.function, Instant::now());
+        let deadline = begun + self.limits.timeout;
         let admitted = match self.enter() {
             Ok(pass) => self.admit(deadline).await.map(|slots| (pass, slots)),
             Err(suspended) => Err(suspended),
@@ -196,14 +198,14 @@ impl Sandbox {
         let (pass, slots) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
-                let mut report = self.report(function, Outcome::of(&Err::<(), _>(&error)), asked.elapsed());
+                let mut report = self.report(function, Outcome::of(&Err::<(), _>(&error)), begun.elapsed());
                 report.error = Some(error.class());
                 self.observe(&report);
                 return Err(error);
             }
         };
         let started = Instant::now();
-        let mut report = self.report(function, Outcome::Ok, started - asked);
+        let mut report = self.report(function, Outcome::Ok, started - begun);
         let mut store = self.store(function, deadline);
         // A panic of the host (a defect, in a host function or in the engine) costs this call, not the process; the
         // store it may have left in disorder is dropped below.
@@ -231,11 +233,18 @@ impl Sandbox {
         report.sent_bytes = traffic.sent();
         report.received_bytes = traffic.received();
         report.dropped_log_lines = store.data().log.dropped_lines();
+        self.record(asked, traffic.tape(), result.as_ref().err());
         drop(store);
         drop(slots);
         report.is_suspended = self.leave(&pass, report.outcome, &result);
         self.observe(&report);
         result
+    }
+
+    fn record(&self, asked: Asked<'_>, tape: Option<&Tape>, error: Option<&CallError>) {
+        if let (Some(recorder), Some(tape)) = (&self.recorder, tape) {
+            recorder(Recording::new(&self.subject(), asked, tape.take(), error));
+        }
     }
 
     fn enter(&self) -> Result<Pass, CallError> {
@@ -312,7 +321,8 @@ impl Sandbox {
 
     fn store(&self, function: Function, deadline: Instant) -> Store<State> {
         let log = Arc::new(GuestLog::new(self.name.clone(), function.as_str(), self.redactor.clone(), &self.limits));
-        let outbound = Outbound::new(self.network.clone(), deadline);
+        let tape = self.recorder.as_ref().map(|_| Tape::default());
+        let outbound = Outbound::new(self.network.clone(), deadline, Traffic::on(tape));
         let state = State::new(&self.environment(), &self.limits, log, outbound, deadline);
         let mut store = Store::new(&self.engine.0.wasm, state);
         store.limiter(|state| &mut state.limiter);
@@ -425,7 +435,7 @@ fn is_bound(error: &wasmtime::Error, text: &str) -> bool {
             .any(|word| text.contains(word))
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("a panic without a message").to_owned()
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::bindings::types;
 
 /// One TXT value to create or remove.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TxtRecord {
     /// The zone that holds the record: lower case, no trailing dot; empty when the host could not look it up.
     pub zone: String,

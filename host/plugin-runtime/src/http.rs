@@ -26,15 +26,16 @@ use tokio::{
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 pub use self::connect::Resolver;
+pub(crate) use self::traffic::Traffic;
 use self::{
     body::{ResponseBody, collect},
     pool::{Origin, Pool, Sender},
-    traffic::Traffic,
 };
 use crate::{
     grants::{Grants, Reach, Scheme, parse_host},
     guest_log::escape,
     limits::Limits,
+    recording::Mark,
     redact::Redactor,
 };
 
@@ -135,12 +136,14 @@ impl Network {
             return Err(Error::ConnectionLimitReached);
         };
         // Only with a slot in hand: the bodies that wait to be sent are host memory.
-        let request = self.prepare(request, &target.origin, &traffic).await?;
-        let (response, sender) = self.send(request, &target, &times, &traffic).await?;
+        let (request, place) = self.prepare(request, &target.origin, &traffic).await?;
+        let sent = self.send(request, &target, &times, &traffic).await;
+        let (response, sender) = sent.inspect_err(|error| traffic.failed(place, error))?;
+        traffic.answered(place, &response);
         traffic.add_received(size_of_fields(response.headers()));
         let lease = Lease { pool: self.pool.clone(), origin: target.origin, sender, _slot: slot };
         Ok(response.map(|incoming| {
-            ResponseBody::new(incoming, self.limits.response_body_bytes, times.between_bytes, lease, traffic)
+            ResponseBody::new(incoming, self.limits.response_body_bytes, times.between_bytes, lease, (traffic, place))
                 .boxed_unsync()
         }))
     }
@@ -151,7 +154,7 @@ impl Network {
         request: Request<WasiBody>,
         origin: &Origin,
         traffic: &Traffic,
-    ) -> Result<Request<Full<Bytes>>, Error> {
+    ) -> Result<(Request<Full<Bytes>>, Option<Mark>), Error> {
         let (mut parts, body) = request.into_parts();
         let limit = self.limits.request_body_bytes;
         let body = collect(body, limit).await.inspect_err(|error| {
@@ -189,7 +192,9 @@ impl Network {
             return Err(Error::HttpRequestHeaderSectionSize(u32::try_from(size).ok()));
         }
         traffic.add_sent(size + body.len());
-        Ok(Request::from_parts(parts, Full::new(body)))
+        let request = Request::from_parts(parts, Full::new(body.clone()));
+        let place = traffic.sending(origin, &request, &body);
+        Ok((request, place))
     }
 
     async fn send(
@@ -241,8 +246,8 @@ impl Network {
 }
 
 impl Outbound {
-    pub(crate) fn new(network: Arc<Network>, deadline: Instant) -> Self {
-        Self { network, deadline, requests: 0, traffic: Arc::default() }
+    pub(crate) fn new(network: Arc<Network>, deadline: Instant, traffic: Traffic) -> Self {
+        Self { network, deadline, requests: 0, traffic: Arc::new(traffic) }
     }
 
     /// What was done so far.

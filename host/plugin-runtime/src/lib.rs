@@ -32,6 +32,7 @@ mod limiter;
 mod limits;
 mod load;
 mod plugin;
+mod recording;
 mod redact;
 mod state;
 #[cfg(test)]
@@ -51,4 +52,5 @@ pub use inspect::Inspection;
 pub use limits::Limits;
 pub use load::{LoadError, Origin, PluginSettings, read_component, read_regular_file};
 pub use plugin::{Loaded, Plugin};
+pub use recording::{RecordedAnswer, RecordedComponent, RecordedError, RecordedExchange, Recorder, Recording};
 pub use world::World;

@@ -6,6 +6,7 @@ use std::{
     fmt, fs,
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,7 +18,7 @@ use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
 use crate::{
-    call::Observer,
+    call::{Observer, panic_text},
     description::is_environment_name,
     digest::PluginDigest,
     engine::Engine,
@@ -27,6 +28,7 @@ use crate::{
     http::Resolver,
     limits::Limits,
     plugin::{Introduction, Loaded, Plugin, Sandbox},
+    recording::Recorder,
     world::{self, World},
 };
 
@@ -80,6 +82,8 @@ pub struct PluginSettings {
     pub resolver: Resolver,
     /// Told of every call when it is over.
     pub observer: Option<Observer>,
+    /// Told of every call with all that went over HTTP in it.
+    pub recorder: Option<Recorder>,
 }
 
 impl PluginSettings {
@@ -94,6 +98,7 @@ impl PluginSettings {
             extra_roots: Vec::new(),
             resolver: Resolver::default(),
             observer: None,
+            recorder: None,
         }
     }
 }
@@ -268,8 +273,16 @@ impl Engine {
         if !wasmparser::Parser::is_component(bytes) {
             return Err(LoadError::NotWasm { origin: origin.clone(), found: looks_like(bytes) });
         }
-        Component::from_binary(&self.0.wasm, bytes)
-            .map_err(|error| LoadError::Compile { origin: origin.clone(), detail: format!("{error:#}") })
+        let refused = |detail| LoadError::Compile { origin: origin.clone(), detail };
+        // The compiler panics where parts of a component exchange texts and several memories are switched off
+        // (wasmtime-environ, fact/adapt.rs). A stranger's file must not take a thread with it.
+        match catch_unwind(AssertUnwindSafe(|| Component::from_binary(&self.0.wasm, bytes))) {
+            Ok(compiled) => compiled.map_err(|error| refused(format!("{error:#}"))),
+            Err(panic) => Err(refused(format!(
+                "the compiler gave up: {}; a component that is composed of several is not supported",
+                panic_text(panic.as_ref())
+            ))),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     http::Network,
     limits::Limits,
     load::{Compiled, LoadError, PluginSettings},
+    recording::{Asked, Recorder, Subject},
     redact::Redactor,
     state::State,
     world::{Linked, World},
@@ -73,8 +74,16 @@ pub(crate) struct Sandbox {
     pub(crate) waiting: AtomicUsize,
     pub(crate) breaker: Breaker,
     pub(crate) observer: Option<Observer>,
-    environment: Vec<(String, SecretString)>,
+    pub(crate) recorder: Option<Recorder>,
+    environment: Vec<Variable>,
     size: u64,
+}
+
+/// A variable of the guest's environment.
+struct Variable {
+    name: String,
+    value: SecretString,
+    is_secret: bool,
 }
 
 type Answer<T> = (Result<T, types::Error>,);
@@ -167,19 +176,22 @@ impl Plugin {
             }
             Ok(handle)
         };
-        sandbox.call(Function::Present, (types::TxtRecord::from(record),), accept).await
+        let asked = Asked { function: Function::Present, record: Some(record), handle: None };
+        sandbox.call(asked, (types::TxtRecord::from(record),), accept).await
     }
 
     /// Removes exactly this value. `handle` is what `present` returned, or empty when that is not known.
     pub async fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), CallError> {
         let (sandbox, params) = (&self.0.sandbox, (types::TxtRecord::from(record), handle.to_owned()));
-        sandbox.call(Function::Cleanup, params, |(answer,): Answer<()>, state| sandbox.accept(answer, state)).await
+        let asked = Asked { function: Function::Cleanup, record: Some(record), handle: Some(handle) };
+        sandbox.call(asked, params, |(answer,): Answer<()>, state| sandbox.accept(answer, state)).await
     }
 
     /// Whether the change is live on all of the vendor's name servers.
     pub async fn ready(&self, record: &TxtRecord, handle: &str) -> Result<bool, CallError> {
         let (sandbox, params) = (&self.0.sandbox, (types::TxtRecord::from(record), handle.to_owned()));
-        sandbox.call(Function::Ready, params, |(answer,): Answer<bool>, state| sandbox.accept(answer, state)).await
+        let asked = Asked { function: Function::Ready, record: Some(record), handle: Some(handle) };
+        sandbox.call(asked, params, |(answer,): Answer<bool>, state| sandbox.accept(answer, state)).await
     }
 }
 
@@ -217,10 +229,12 @@ impl<D> fmt::Debug for Loaded<D> {
 impl Sandbox {
     /// A sandbox that takes every environment value for a secret, until [`Loaded::introduce`] has told them apart.
     pub(crate) fn new(engine: &Engine, compiled: Compiled, settings: PluginSettings) -> Self {
-        let PluginSettings { name, environment, grants, limits, extra_roots, resolver, observer, origin: _ } = settings;
+        let PluginSettings { name, environment, grants, limits, extra_roots, resolver, observer, recorder, origin: _ } =
+            settings;
         let name: Arc<str> = name.into();
-        let environment: Vec<_> = environment.into_iter().collect();
-        let redactor = Arc::new(Redactor::new(environment.iter().map(|(_, value)| value.expose_secret())));
+        let redactor = Arc::new(Redactor::new(environment.values().map(|value| value.expose_secret())));
+        let variable = |(name, value)| Variable { name, value, is_secret: true };
+        let environment = environment.into_iter().map(variable).collect();
         let network = Network::new(name.clone(), grants, resolver, extra_roots, redactor.clone(), &limits);
         Self {
             name,
@@ -233,6 +247,7 @@ impl Sandbox {
             waiting: AtomicUsize::new(0),
             breaker: Breaker::new(limits.breakages, limits.suspension),
             observer,
+            recorder,
             environment,
             size: compiled.size,
             limits,
@@ -241,8 +256,11 @@ impl Sandbox {
 
     /// From now on takes for secrets all values of the environment but those of open keys.
     fn hide_all_but(&mut self, open: impl Fn(&str) -> bool) {
-        let secrets = self.environment.iter().filter(|(key, _)| !open(key)).map(|(_, value)| value.expose_secret());
-        self.redactor = Arc::new(Redactor::new(secrets));
+        for variable in &mut self.environment {
+            variable.is_secret = !open(&variable.name);
+        }
+        let secrets = self.environment.iter().filter(|variable| variable.is_secret);
+        self.redactor = Arc::new(Redactor::new(secrets.map(|variable| variable.value.expose_secret())));
         let network = &self.network;
         self.network = Arc::new(Network::new(
             self.name.clone(),
@@ -261,7 +279,16 @@ impl Sandbox {
 
     /// The environment as the guest gets it.
     pub(crate) fn environment(&self) -> Vec<(&str, &str)> {
-        self.environment.iter().map(|(key, value)| (key.as_str(), value.expose_secret())).collect()
+        self.environment.iter().map(|one| (one.name.as_str(), one.value.expose_secret())).collect()
+    }
+
+    /// Whose recordings they are.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        let each = self
+            .environment
+            .iter()
+            .map(|Variable { name, value, is_secret }| (name.as_str(), value.expose_secret(), *is_secret));
+        Subject { name: &self.name, digest: self.digest.to_string(), environment: each.collect() }
     }
 
     /// Passes an answer on, or makes the plugin's "no" fit for people to read.

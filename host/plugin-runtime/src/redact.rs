@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD, prelude::BASE64_URL_SAFE_NO_PAD};
 
-const MARK: &str = "[redacted]";
+pub(crate) const MARK: &str = "[redacted]";
 /// Shorter values (`true`, `5`, `eu`) would turn logs into gaps and hide nothing worth hiding.
 const MIN_SECRET_BYTES: usize = 6;
 

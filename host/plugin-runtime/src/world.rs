@@ -24,7 +24,7 @@ pub enum World {
 
 impl World {
     /// The world, as an author writes it.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::DnsProvider => "acme-manager:dns/dns-provider@1.1.0",
             Self::IssuanceHook => "acme-manager:issuance/issuance-hook@1.0.0",

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use acme_manager_plugin_runtime::{
-    CallReport, Description, Engine, EngineSettings, Grants, HostGrant, Observer, Origin, Plugin, PluginDigest,
-    PluginSettings, read_component,
+    CallReport, Description, DnsGrant, Engine, EngineSettings, Grants, HostGrant, Observer, Origin, Plugin,
+    PluginDigest, PluginSettings, read_component,
 };
 use anyhow::Context as _;
 use secrecy::SecretString;
 use url::Url;
+
+use crate::command::Reach;
 
 /// A component that fits the world and can say what it is.
 pub(crate) struct Bench {
@@ -52,29 +54,36 @@ impl Bench {
     pub(crate) async fn equip(
         &self,
         environment: &BTreeMap<String, String>,
-        allowed_hosts: &[String],
+        reach: &Reach,
         adjust: impl FnOnce(&mut PluginSettings),
     ) -> anyhow::Result<Plugin> {
         let digest = self.plugin.digest();
         let mut settings = Self::settings(Path::new(self.plugin.name()), digest);
         settings.environment =
             environment.iter().map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
-        settings.grants = self.grants(environment, allowed_hosts)?;
+        settings.grants = self.grants(environment, reach)?;
         settings.observer = Some(self.reports.observer());
         adjust(&mut settings);
         Ok(self.plugin.equip(settings).await?)
     }
 
     /// The hosts that it describes, the origins of its endpoint keys, and what is allowed beside.
-    fn grants(&self, environment: &BTreeMap<String, String>, allowed_hosts: &[String]) -> anyhow::Result<Grants> {
-        let mut grants = Grants::default();
+    fn grants(&self, environment: &BTreeMap<String, String>, reach: &Reach) -> anyhow::Result<Grants> {
+        let mut grants = Grants { cidrs: reach.cidrs.clone(), ..Grants::default() };
         for host in &self.description().hosts {
             grants.hosts.push(host.parse().context("`describe` names a host that cannot be granted")?);
         }
-        for host in allowed_hosts {
+        for host in &reach.hosts {
             grants.hosts.push(host.parse().context("--allow-host")?);
         }
+        for server in &reach.dns_servers {
+            grants.dns_servers.push(server.parse().context("--allow-dns-server")?);
+        }
         for (_, value) in self.endpoints(environment) {
+            if self.plugin.exchanges_dns() && !value.contains("://") {
+                grants.dns_servers.extend(value.parse::<DnsGrant>().ok());
+                continue;
+            }
             let origin = Url::parse(value).ok().and_then(|url| HostGrant::origin(&url));
             // A scenario may try what the component says to an unusable address.
             grants.hosts.extend(origin);
@@ -93,7 +102,7 @@ impl Bench {
 }
 
 impl Reports {
-    fn observer(&self) -> Observer {
+    pub(crate) fn observer(&self) -> Observer {
         let reports = self.clone();
         Arc::new(move |report: &CallReport| {
             reports.0.lock().unwrap_or_else(PoisonError::into_inner).push(report.clone());

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 pub use verdict::{Row, Verdict};
 
-use crate::command::TestOptions;
+use crate::command::{Reach, TestOptions};
 use crate::component::Bench;
 use crate::mock::{self, Mock, Role};
 use trial::Trial;
@@ -29,7 +29,8 @@ pub(crate) async fn test(options: &TestOptions) -> anyhow::Result<Verdict> {
     let hosts = hosts(&bench, &script);
     let overlay: BTreeMap<String, String> =
         options.environment.iter().map(|one| (one.name.clone(), one.value.clone())).collect();
-    let run = Run { mock: Mock::start(hosts).await?, bench, script, overlay, allowed_hosts: &options.allowed_hosts };
+    let reach = Reach { hosts: options.allowed_hosts.clone(), ..Reach::default() };
+    let run = Run { mock: Mock::start(hosts).await?, bench, script, overlay, reach };
     let mut verdict = Verdict::new(&run.bench);
     verdict.add("script", run.completeness().map(|()| None), run.bench.reports().take());
     for scenario in &run.script.scenarios {
@@ -72,19 +73,19 @@ fn hosts(bench: &Bench, script: &Script) -> BTreeSet<String> {
     requests.chain(values.filter_map(|value| mock::host(value))).chain(described).collect()
 }
 
-struct Run<'a> {
+struct Run {
     bench: Bench,
     script: Script,
     mock: Mock,
     /// The environment of the command line.
     overlay: BTreeMap<String, String>,
-    allowed_hosts: &'a [String],
+    reach: Reach,
 }
 
 /// What a scenario found: nothing or a remark, or what is wrong.
 type Finding = Result<Option<String>, String>;
 
-impl Run<'_> {
+impl Run {
     /// What can be said without running anything.
     fn completeness(&self) -> Result<(), String> {
         let description = self.bench.description();
@@ -191,7 +192,7 @@ impl Run<'_> {
             self.mock.lead_here(settings);
             settings.limits.timeout = timeout.unwrap_or(settings.limits.timeout);
         };
-        self.bench.equip(&environment, self.allowed_hosts, adjust).await.map_err(|error| format!("{error:#}"))
+        self.bench.equip(&environment, &self.reach, adjust).await.map_err(|error| format!("{error:#}"))
     }
 }
 

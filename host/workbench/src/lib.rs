@@ -3,17 +3,26 @@
 //! Everything here runs components under the real host (`acme-manager-plugin-runtime`), with the grants and limits that
 //! a server would give them. Results are texts for people; a mistake comes with what to do about it.
 
+mod bench;
+mod build;
 mod command;
 mod component;
 mod conformance;
 mod mock;
+mod new;
 mod quantity;
+mod replay;
+mod run;
 mod table;
 
 use std::io::Write as _;
 
-pub use command::{Assignment, Command, Help, Invocation, TestOptions, UsageError};
+pub use command::{
+    Assignment, BenchOptions, BuildOptions, CallName, Command, Help, Invocation, Language, NewOptions, Reach,
+    ReplayOptions, RunOptions, TestOptions, UsageError, Variable,
+};
 pub use conformance::{Row, Verdict};
+pub use replay::Replayed;
 
 /// Does what a command line asked for and prints the result on standard output.
 ///
@@ -21,6 +30,8 @@ pub use conformance::{Row, Verdict};
 /// When it cannot be done, or when what was tried does not work; the text says what to do.
 pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::New(options) => print(&new::new(&options)?),
+        Command::Build(options) => print(&build::build(&options).await?),
         Command::Test(options) => {
             let verdict = conformance::test(&options).await?;
             print(&verdict.to_string())?;
@@ -28,7 +39,26 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
             anyhow::ensure!(failed == 0, "{failed} of {} scenarios failed", verdict.rows.len());
             Ok(())
         }
+        Command::Run(options) => {
+            show_log();
+            print(&run::run(&options).await?)
+        }
+        Command::Replay(options) => {
+            show_log();
+            let replayed = replay::replay(&options).await?;
+            print(&replayed.text)?;
+            anyhow::ensure!(replayed.is_same, "it ended otherwise than when it was recorded");
+            Ok(())
+        }
+        Command::Bench(options) => print(&bench::bench(&options).await?),
     }
+}
+
+/// Lets the component's log be seen, and what the host says about its requests.
+fn show_log() {
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).without_time();
+    // A program that embeds this may have one.
+    let _ = lines.try_init();
 }
 
 /// Runs a component against a script, as `plugin test` does.
@@ -37,6 +67,46 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 /// When the component or the script cannot be used at all.
 pub async fn test(options: &TestOptions) -> anyhow::Result<Verdict> {
     conformance::test(options).await
+}
+
+/// Writes a new project, as `plugin new` does; returns what to say about it.
+///
+/// # Errors
+/// When the name is no good, or the folder cannot be made.
+pub fn new_project(options: &NewOptions) -> anyhow::Result<String> {
+    new::new(options)
+}
+
+/// Builds a project, as `plugin build` does; returns what to say about the component.
+///
+/// # Errors
+/// When the tools are missing or fail, in words.
+pub async fn build_project(options: &BuildOptions) -> anyhow::Result<String> {
+    build::build(options).await
+}
+
+/// Makes one call by hand, as `plugin run` does.
+///
+/// # Errors
+/// When the call cannot be made or fails.
+pub async fn call(options: &RunOptions) -> anyhow::Result<String> {
+    run::run(options).await
+}
+
+/// Plays a recording, as `plugin replay` does.
+///
+/// # Errors
+/// When the component or the recording cannot be used.
+pub async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> {
+    replay::replay(options).await
+}
+
+/// Measures a component, as `plugin bench` does.
+///
+/// # Errors
+/// When it cannot be loaded.
+pub async fn measure(options: &BenchOptions) -> anyhow::Result<String> {
+    bench::bench(options).await
 }
 
 /// A reader that goes away, as `head` does, is no mistake.

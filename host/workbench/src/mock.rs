@@ -2,14 +2,14 @@
 //! client begins with it and plainly where it does not.
 
 mod identity;
+mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{PluginSettings, Resolver};
+use acme_manager_plugin_runtime::{PluginSettings, RecordedExchange, Resolver};
 use acme_manager_plugin_script::{Answer, Exchange, Sent};
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -30,6 +30,8 @@ use identity::Identity;
 
 /// The first byte of a TLS handshake.
 const HANDSHAKE: u8 = 0x16;
+/// What stands where a secret was.
+pub(crate) const GAP: &str = "[redacted]";
 /// Beyond any time that a component under test is given.
 const TOO_LATE: Duration = Duration::from_secs(3600);
 /// A piece of the body that does not end.
@@ -37,7 +39,12 @@ const PIECE: usize = 64 << 10;
 /// What is remembered of requests that were not expected.
 const MAX_SURPLUS: usize = 8;
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+type Body = UnsyncBoxBody<Bytes, Broken>;
+
+/// The server ends the connection in the middle.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is meant to break here")]
+struct Broken;
 
 /// The listener. It ends when this is dropped.
 pub(crate) struct Mock {
@@ -52,6 +59,8 @@ pub(crate) struct Mock {
 pub(crate) enum Role {
     /// These, one after the other.
     Exchanges(VecDeque<Exchange>),
+    /// What was recorded, one after the other.
+    Recorded(VecDeque<RecordedExchange>),
     /// Always the same.
     Always(Answer),
     /// Accepts every request and answers none.
@@ -68,6 +77,8 @@ struct Play {
     surplus: Vec<String>,
     /// Why connections failed.
     broken: Option<String>,
+    /// What was otherwise than recorded and may not matter.
+    remarks: Vec<String>,
 }
 
 /// How a conversation went, as the API saw it.
@@ -78,6 +89,8 @@ pub(crate) struct Review {
     pub(crate) left: Vec<String>,
     /// Why a TLS handshake failed.
     pub(crate) broken: Option<String>,
+    /// How requests differed from what was recorded, where they came at the right time to the right place.
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Mock {
@@ -121,16 +134,18 @@ impl Mock {
             Role::Exchanges(left) => {
                 left.iter().map(|one| format!("{} {}", one.request.method, one.request.url)).collect()
             }
+            Role::Recorded(left) => left.iter().map(|one| format!("{} {}", one.method, one.url)).collect(),
             Role::Always(_) | Role::Late | Role::Endless => Vec::new(),
         };
         let surplus = (!play.surplus.is_empty()).then(|| format!("a request too many: {}", play.surplus.join(", ")));
-        Review { difference: play.difference.take().or(surplus), left, broken: play.broken.take() }
+        let remarks = std::mem::take(&mut play.remarks);
+        Review { difference: play.difference.take().or(surplus), left, broken: play.broken.take(), remarks }
     }
 }
 
 impl Play {
     fn new(role: Role) -> Self {
-        Self { role, difference: None, surplus: Vec::new(), broken: None }
+        Self { role, difference: None, surplus: Vec::new(), broken: None, remarks: Vec::new() }
     }
 }
 
@@ -165,13 +180,13 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, play: Arc<Mutex<Pl
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, scheme: &'static str, play: Arc<Mutex<Play>>) {
     let service = service_fn(move |request| {
         let play = play.clone();
-        async move { Ok::<_, Infallible>(answer(request, scheme, &play).await) }
+        async move { answer(request, scheme, &play).await }
     });
     // A client that goes away in the middle is part of some scenarios.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(request: Request<Incoming>, scheme: &str, play: &Mutex<Play>) -> Response<Body> {
+async fn answer(request: Request<Incoming>, scheme: &str, play: &Mutex<Play>) -> Result<Response<Body>, Broken> {
     let (parts, body) = request.into_parts();
     let headers: Vec<(String, String)> = parts
         .headers
@@ -180,25 +195,37 @@ async fn answer(request: Request<Incoming>, scheme: &str, play: &Mutex<Play>) ->
         .collect();
     let host = headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.as_str()).unwrap_or_default();
     let url = format!("{scheme}://{host}{}", parts.uri);
-    let Ok(body) = body.collect().await else { return plain(StatusCode::BAD_REQUEST, "the body broke off") };
+    let Ok(body) = body.collect().await else {
+        return Ok(plain(StatusCode::BAD_REQUEST, "the body broke off"));
+    };
     let body = body.to_bytes();
     let sent = Sent { method: parts.method.as_str(), url: &url, headers: &headers, body: &body };
     let next = match &mut *lock(play) {
         Play { role: Role::Always(answer), .. } => Some(answer.clone()),
         Play { role: Role::Exchanges(left), difference, surplus, .. } => match next(left, &sent, difference, surplus) {
             Some(answer) => Some(answer),
-            None => return plain(StatusCode::NOT_IMPLEMENTED, "the script has no answer to this request"),
+            None => return Ok(plain(StatusCode::NOT_IMPLEMENTED, "the script has no answer to this request")),
         },
-        Play { role: Role::Endless, .. } => return endless(),
+        Play { role: Role::Recorded(left), difference, surplus, remarks, .. } => {
+            match recorded::next(left, &sent, difference, surplus, remarks) {
+                Some(exchange) => match recorded::answer(&exchange) {
+                    recorded::Next::Answer(response) => return Ok(response),
+                    recorded::Next::Break => return Err(Broken),
+                    recorded::Next::Silence => None,
+                },
+                None => return Ok(plain(StatusCode::NOT_IMPLEMENTED, "nothing was recorded for this request")),
+            }
+        }
+        Play { role: Role::Endless, .. } => return Ok(endless()),
         Play { role: Role::Late, .. } => None,
     };
-    match next {
+    Ok(match next {
         Some(answer) => scripted(&answer),
         None => {
             tokio::time::sleep(TOO_LATE).await;
             plain(StatusCode::OK, "{}")
         }
-    }
+    })
 }
 
 /// The script's answer, if the request is the one that comes next. After a difference nothing is as expected.
@@ -222,12 +249,16 @@ fn next(
 }
 
 fn scripted(answer: &Answer) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(answer.bytes())).boxed_unsync());
-    let Ok(status) = StatusCode::from_u16(answer.status) else {
+    respond(answer.status, &answer.headers, whole(answer.bytes()))
+}
+
+fn respond<'a>(status: u16, headers: impl IntoIterator<Item = (&'a String, &'a String)>, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let Ok(status) = StatusCode::from_u16(status) else {
         return plain(StatusCode::NOT_IMPLEMENTED, "the script's status is none of HTTP");
     };
     *response.status_mut() = status;
-    for (name, value) in &answer.headers {
+    for (name, value) in headers {
         let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) else { continue };
         // Framing follows from the body.
         if name != header::CONTENT_LENGTH && name != header::TRANSFER_ENCODING && name != header::CONNECTION {
@@ -237,8 +268,12 @@ fn scripted(answer: &Answer) -> Response<Body> {
     response
 }
 
+fn whole(bytes: Vec<u8>) -> Body {
+    Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync()
+}
+
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())).boxed_unsync());
+    let mut response = Response::new(whole(text.into()));
     *response.status_mut() = status;
     response
 }
@@ -246,7 +281,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
 fn endless() -> Response<Body> {
     // Blanks before a JSON document mean nothing, so that nobody can give up early.
     let piece = Bytes::from(vec![b' '; PIECE]);
-    let pieces = stream::repeat_with(move || Ok::<_, Infallible>(Frame::data(piece.clone())));
+    let pieces = stream::repeat_with(move || Ok::<_, Broken>(Frame::data(piece.clone())));
     let mut response = Response::new(StreamBody::new(pieces).boxed_unsync());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::{Lease, traffic::Traffic};
+use crate::recording::Mark;
 
 /// Frames without content cost the guest nothing (GHSA-f8mm).
 const MAX_FRAMES: usize = 64 << 10;
@@ -46,6 +47,7 @@ pub(super) struct ResponseBody {
     silence: Pin<Box<Sleep>>,
     lease: Option<Lease>,
     traffic: Arc<Traffic>,
+    place: Option<Mark>,
 }
 
 impl ResponseBody {
@@ -54,10 +56,11 @@ impl ResponseBody {
         limit: u64,
         between_bytes: Duration,
         lease: Lease,
-        traffic: Arc<Traffic>,
+        (traffic, place): (Arc<Traffic>, Option<Mark>),
     ) -> Self {
         let silence = Box::pin(sleep(between_bytes));
-        let mut body = Self { incoming, limit, left: limit, between_bytes, silence, lease: Some(lease), traffic };
+        let lease = Some(lease);
+        let mut body = Self { incoming, limit, left: limit, between_bytes, silence, lease, traffic, place };
         body.release_at_end();
         body
     }
@@ -78,6 +81,7 @@ impl ResponseBody {
     fn fail(&mut self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         self.lease = None;
         self.left = 0;
+        self.traffic.failed(self.place, &error);
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -97,6 +101,9 @@ impl Body for ResponseBody {
                 }
                 self.left -= length;
                 self.traffic.add_received(usize::try_from(length).unwrap_or(usize::MAX));
+                if let Some(data) = frame.data_ref() {
+                    self.traffic.passed(self.place, data);
+                }
                 let next = Instant::now() + self.between_bytes;
                 self.silence.as_mut().reset(next);
                 self.release_at_end();

@@ -8,6 +8,12 @@ use std::{
     },
 };
 
+use http::{Request, Response};
+use wasmtime_wasi_http::Error;
+
+use super::pool::Origin;
+use crate::recording::{Mark, Tape};
+
 /// Counters of one call; connections and bodies write to them from other tasks.
 #[derive(Default)]
 pub(crate) struct Traffic {
@@ -16,9 +22,41 @@ pub(crate) struct Traffic {
     denials: AtomicU32,
     sent: AtomicU64,
     received: AtomicU64,
+    tape: Option<Tape>,
 }
 
 impl Traffic {
+    /// Nothing happened yet; with a tape, what happens is recorded.
+    pub(crate) fn on(tape: Option<Tape>) -> Self {
+        Self { tape, ..Self::default() }
+    }
+
+    pub(crate) fn tape(&self) -> Option<&Tape> {
+        self.tape.as_ref()
+    }
+
+    pub(super) fn sending<B>(&self, origin: &Origin, request: &Request<B>, body: &[u8]) -> Option<Mark> {
+        Some(self.tape.as_ref()?.request(&origin.to_string(), request, body))
+    }
+
+    pub(super) fn answered<B>(&self, place: Option<Mark>, response: &Response<B>) {
+        if let (Some(tape), Some(mark)) = (&self.tape, place) {
+            tape.answer(mark, response.status().as_u16(), response.headers());
+        }
+    }
+
+    pub(super) fn passed(&self, place: Option<Mark>, bytes: &[u8]) {
+        if let (Some(tape), Some(mark)) = (&self.tape, place) {
+            tape.piece(mark, bytes);
+        }
+    }
+
+    pub(super) fn failed(&self, place: Option<Mark>, error: &Error) {
+        if let (Some(tape), Some(mark)) = (&self.tape, place) {
+            tape.failure(mark, format!("{error:?}"));
+        }
+    }
+
     /// What the host refused during this call, if anything.
     pub(crate) fn refused(&self) -> Option<String> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()

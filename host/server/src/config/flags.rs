@@ -292,7 +292,7 @@ impl Flags {
         if let Some(words) = arguments.author {
             return match Author::read(&words).map_err(FlagError::Author)? {
                 Invocation::Help(Help(text)) => Ok(Command::Help(text)),
-                Invocation::Run(command) => Ok(Command::Plugin(PluginCommand::Author(Box::new(command)), flags)),
+                Invocation::Run(command) => Ok(Command::Plugin(PluginCommand::Author(command), flags)),
             };
         }
         let command = plugin_command(&arguments.words, &flags.signature)?;

@@ -1,0 +1,174 @@
+//! `plugin build`: from a project's folder to one component in its `target/plugin`, with the tools of its language. What
+//! goes wrong in them is told in words.
+
+mod explain;
+mod javascript;
+mod python;
+mod rust;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use acme_manager_plugin_runtime::{Engine, EngineSettings, EnvironmentKey, Inspection, read_component};
+use anyhow::{Context as _, bail, ensure};
+
+use crate::command::{BuildOptions, Language};
+use crate::quantity::bytes;
+
+/// Where finished components are put, below the project's folder.
+const OUTPUT: &str = "target/plugin";
+
+/// Builds and returns what to say about the component.
+pub(crate) async fn build(options: &BuildOptions) -> anyhow::Result<String> {
+    let folder = &options.folder;
+    let language = language(folder)?;
+    let made = match language {
+        Language::Rust => rust::build(folder)?,
+        Language::Python => python::build(folder)?,
+        Language::Javascript => javascript::build(folder)?,
+    };
+    let component = read_component(&made)?;
+    let inspection = Engine::new(EngineSettings::default())?.inspect(component.clone()).await?;
+    if let Some(difference) = &inspection.difference {
+        bail!(
+            "what was built ({}) is no plugin for this server: {difference}; a provider in Rust ends with \
+             `export_provider!(Type)`",
+            made.display()
+        );
+    }
+    let said = Introduced::of(&inspection)?;
+    let place = folder.join(OUTPUT).join(format!("{}.wasm", said.name));
+    if place != made {
+        replace(&place, &component)?;
+    }
+    Ok(report(&place, &inspection, &said))
+}
+
+/// What the project is written in, by the file that its tools want.
+fn language(folder: &Path) -> anyhow::Result<Language> {
+    ensure!(folder.is_dir(), "{} is no folder", folder.display());
+    let signs = [
+        ("Cargo.toml", Language::Rust),
+        ("package.json", Language::Javascript),
+        ("requirements.txt", Language::Python),
+        ("app.py", Language::Python),
+    ];
+    let mut found: Vec<_> = signs.into_iter().filter(|(file, _)| folder.join(file).is_file()).collect();
+    found.dedup_by_key(|(_, language)| *language);
+    match found.as_slice() {
+        [(_, language)] => Ok(*language),
+        [] => bail!(
+            "{} is no plugin's folder: it has no Cargo.toml (Rust), package.json (JavaScript) or app.py (Python); \
+             `plugin new NAME` makes one",
+            folder.display()
+        ),
+        several => bail!(
+            "{} could be a project in several languages: it has {}",
+            folder.display(),
+            several.iter().map(|(file, _)| *file).collect::<Vec<_>>().join(" and ")
+        ),
+    }
+}
+
+/// What a component says of itself, whichever world it is made for.
+struct Introduced<'a> {
+    name: &'a str,
+    version: &'a str,
+    hosts: &'a [String],
+    keys: &'a [EnvironmentKey],
+}
+
+impl<'a> Introduced<'a> {
+    fn of(inspection: &'a Inspection) -> anyhow::Result<Self> {
+        let failed = "it was built, but `describe` fails; it must work without environment and network";
+        match (&inspection.description, &inspection.hook) {
+            (Some(described), _) => {
+                let it = described.as_ref().map_err(|error| anyhow::anyhow!("{error}")).context(failed)?;
+                Ok(Self { name: &it.name, version: &it.version, hosts: &it.hosts, keys: &it.environment })
+            }
+            (None, Some(described)) => {
+                let it = described.as_ref().map_err(|error| anyhow::anyhow!("{error}")).context(failed)?;
+                Ok(Self { name: &it.name, version: &it.version, hosts: &it.hosts, keys: &it.environment })
+            }
+            (None, None) => bail!("it was built, but it is neither a DNS provider nor an issuance hook"),
+        }
+    }
+}
+
+fn report(place: &Path, inspection: &Inspection, said: &Introduced<'_>) -> String {
+    let Introduced { name, version, hosts, keys } = said;
+    let mut text = format!(
+        "{}  {}\n{name} {version}, made for the world {}\n\nAn entry for config.yml:\n\ncommon:\n  plugins:\n    - name: {name}\n      \
+         path: /etc/acme-manager/plugins/{name}.wasm\n      checksum: {}\n",
+        place.display(),
+        bytes(inspection.size),
+        inspection.world.name(),
+        inspection.digest,
+    );
+    let needed: Vec<&EnvironmentKey> = keys.iter().filter(|key| key.required || key.secret).collect();
+    if !needed.is_empty() {
+        text.push_str("      env:\n");
+    }
+    for key in needed {
+        let file = key.name.to_ascii_lowercase().replace('_', "-");
+        let value = match (key.secret, &key.default) {
+            (true, _) => format!("file:/etc/acme-manager/secrets/{file}"),
+            (false, Some(default)) => default.clone(),
+            (false, None) => "…".to_owned(),
+        };
+        let need = if key.required { "required" } else { "optional" };
+        text.push_str(&format!("        {}: {value}  # {need}: {}\n", key.name, key.help));
+    }
+    if !hosts.is_empty() {
+        let quoted: Vec<String> = hosts.iter().map(|host| format!("{host:?}")).collect();
+        text.push_str(&format!("      allowed_hosts: [{}]\n", quoted.join(", ")));
+    }
+    if inspection.world.name() == "dns-provider" {
+        text.push_str(&format!("\nTry it: acme-manager-server plugin test {}\n", place.display()));
+    }
+    text
+}
+
+/// Puts a file in its place in one step.
+fn replace(place: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let folder = place.parent().unwrap_or(Path::new("."));
+    let partial = folder.join(format!(".component.{}", std::process::id()));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&partial, content))
+        .and_then(|()| fs::rename(&partial, place))
+        .with_context(|| format!("{} cannot be written", place.display()))
+}
+
+/// The folder for components, made if it is missing.
+fn output(folder: &Path) -> anyhow::Result<PathBuf> {
+    let output = folder.join(OUTPUT);
+    fs::create_dir_all(&output).with_context(|| format!("{} cannot be made", output.display()))?;
+    Ok(output)
+}
+
+/// Runs a tool to its end and keeps what it prints.
+fn captured(command: &mut Command, missing: &str) -> anyhow::Result<Output> {
+    let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output();
+    output.with_context(|| format!("cannot run {:?}: {missing}", command.get_program()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_told_by_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = language(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("plugin new"), "{error}");
+        fs::write(folder.path().join("app.py"), "").unwrap();
+        fs::write(folder.path().join("requirements.txt"), "").unwrap();
+        assert_eq!(language(folder.path()).unwrap(), Language::Python);
+        fs::write(folder.path().join("Cargo.toml"), "").unwrap();
+        let error = language(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("Cargo.toml and requirements.txt"), "{error}");
+        let error = language(&folder.path().join("app.py")).unwrap_err().to_string();
+        assert!(error.contains("is no folder"), "{error}");
+    }
+}

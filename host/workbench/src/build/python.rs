@@ -1,0 +1,27 @@
+//! With componentize-py, from the project's virtual environment or the search path.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::bail;
+
+use super::{captured, explain, output};
+
+const MISSING: &str = "it is no program; make the virtual environment with \
+                       `python3 -m venv .venv && .venv/bin/pip install -r requirements.txt`";
+
+pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
+    let own = folder.join(".venv/bin/componentize-py");
+    // A path that the child, which runs in the folder, understands as well.
+    let program = own.canonicalize().unwrap_or_else(|_| "componentize-py".into());
+    let made = output(folder)?.canonicalize()?.join("component.wasm");
+    let mut command = Command::new(program);
+    command.args(["-d", "wit", "-w", "dns-provider", "componentize", "app", "-o"]).arg(&made).current_dir(folder);
+    eprintln!("componentize-py -d wit -w dns-provider componentize app");
+    let done = captured(&mut command, MISSING)?;
+    if !done.status.success() {
+        let said = [done.stdout, done.stderr].concat();
+        bail!("componentize-py could not build the plugin:\n{}", explain::tail(&String::from_utf8_lossy(&said)));
+    }
+    Ok(made)
+}

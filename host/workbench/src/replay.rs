@@ -1,0 +1,108 @@
+//! `plugin replay`: a recorded call again, with the API's part played from the recording.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use acme_manager_plugin_runtime::{CallError, Plugin, RecordedError, Recording, TxtRecord, read_regular_file};
+use anyhow::{Context as _, bail};
+
+use crate::command::{Reach, ReplayOptions};
+use crate::component::Bench;
+use crate::mock::{self, Mock, Role};
+
+/// Larger than any that is written.
+const MAX_BYTES: u64 = 64 << 20;
+/// Where nothing was answered, nobody wants to wait as long as a server did.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a replay found.
+#[derive(Debug)]
+pub struct Replayed {
+    /// The report for people.
+    pub text: String,
+    /// Whether the call ended as it did when it was recorded.
+    pub is_same: bool,
+}
+
+/// Plays it.
+///
+/// # Errors
+/// When the component or the recording cannot be used.
+pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> {
+    let recording = read(options)?;
+    let bench = Bench::load(&options.file).await?;
+    let described = bench.description().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
+    let asked = recording.exchanges.iter().filter_map(|exchange| mock::host(&exchange.url));
+    let mock = Mock::start(asked.chain(described).collect::<BTreeSet<_>>()).await?;
+    let mut environment = recording.environment.clone();
+    environment.extend(options.environment.iter().map(|one| (one.name.clone(), one.value.clone())));
+    // Every origin that was reached then may be reached now.
+    let hosts = recording.exchanges.iter().filter_map(|exchange| origin(&exchange.url)).collect();
+    let reach = Reach { hosts, ..Reach::default() };
+    let plugin = bench.equip(&environment, &reach, |settings| {
+        mock.lead_here(settings);
+        settings.limits.timeout = TIMEOUT;
+    });
+    let plugin = plugin.await.context("with the recorded environment; --env NAME=VALUE changes it")?;
+    mock.play(Role::Recorded(recording.exchanges.iter().cloned().collect()));
+    let ended = call(&plugin, &recording).await?;
+    let review = mock.review();
+    let mut text = String::new();
+    if recording.component.digest != plugin.digest().to_string() {
+        text += "the recording is of another build of the component\n";
+    }
+    for (number, exchange) in recording.exchanges.iter().enumerate() {
+        let answer = match (&exchange.answer, &exchange.failure) {
+            (Some(answer), None) => answer.status.to_string(),
+            (Some(answer), Some(failure)) => format!("{}, then {failure}", answer.status),
+            (None, Some(failure)) => failure.clone(),
+            (None, None) => "no answer".to_owned(),
+        };
+        writeln!(text, "{:>3}. {} {} → {answer}", number + 1, exchange.method, exchange.url)?;
+    }
+    for remark in review.remarks.iter().chain(&review.difference).chain(&review.broken) {
+        writeln!(text, "  - {remark}")?;
+    }
+    if !review.left.is_empty() {
+        writeln!(text, "  - {} recorded requests did not come; the next was {}", review.left.len(), review.left[0])?;
+    }
+    let is_same = matches(recording.error.as_ref(), ended.as_ref());
+    writeln!(text, "then: {}", recording.error.as_ref().map_or("ok", |error| &error.message))?;
+    writeln!(text, "now:  {}", ended.as_ref().map_or_else(|| "ok".to_owned(), ToString::to_string))?;
+    if environment.values().any(|value| value == mock::GAP) && !is_same {
+        text += "secrets are no part of a recording: where one must have a certain form, give an invented one with \
+                 --env NAME=VALUE\n";
+    }
+    Ok(Replayed { text, is_same })
+}
+
+fn read(options: &ReplayOptions) -> anyhow::Result<Recording> {
+    let bytes = read_regular_file(&options.recording, MAX_BYTES)?;
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is no recording: `plugin run --record` makes one", options.recording.display()))
+}
+
+async fn call(plugin: &Plugin, recording: &Recording) -> anyhow::Result<Option<CallError>> {
+    let handle = recording.handle.as_deref().unwrap_or_default();
+    let record = || -> anyhow::Result<&TxtRecord> { recording.record.as_ref().context("the recording has no record") };
+    Ok(match recording.function.as_str() {
+        "describe" => plugin.describe().await.err(),
+        "check" => plugin.check().await.err(),
+        "present" => plugin.present(record()?).await.err(),
+        "cleanup" => plugin.cleanup(record()?, handle).await.err(),
+        "ready" => plugin.ready(record()?, handle).await.err(),
+        other => bail!("the recording is of a call of {other:?}, which a DNS provider does not have"),
+    })
+}
+
+/// Sentences hold times and identifiers; the class is what the server acts upon.
+fn matches(then: Option<&RecordedError>, now: Option<&CallError>) -> bool {
+    then.map(|error| error.class.as_str()) == now.map(CallError::class)
+}
+
+fn origin(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{}://{}{port}", url.scheme(), url.host()?))
+}
