@@ -82,7 +82,7 @@ async fn a_value_is_placed_and_the_way_back_is_told() {
         _ => (200, "{\"domain_records\": []}".into()),
     })
     .await;
-    let Bench { options, .. } = bench(&url, CallName::Present);
+    let Bench { options, place: _place } = bench(&url, CallName::Present);
     let said = call(&options).await.unwrap();
     for expected in ["_acme-challenge.example.com holds ", "handle: \"example.com/7\"", "cleanup --name", "requests 3"]
     {

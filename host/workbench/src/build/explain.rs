@@ -21,11 +21,12 @@ pub(super) fn linker(notes: &[Value]) -> String {
             missing.join(", ")
         );
     }
-    if let Some(line) = all.lines().find(|line| line.contains("failed to encode component")) {
+    if let Some((_, why)) = all.split_once("failed to encode component") {
         return format!(
-            "error: the component does not fit its world: {}\nThe SDK and the contract must be of one version: both are \
-             in acme-manager-sdk.",
-            line.trim()
+            "error: the component does not fit its world:\n{}\nWhat it imports from `env`, nothing in the sandbox \
+             provides: a crate or foreign code wants something of an operating system. Otherwise the SDK and the contract \
+             are of two versions: both must be those of one acme-manager-sdk.",
+            tail(why)
         );
     }
     format!("error: the component cannot be linked:\n{}", tail(&all))

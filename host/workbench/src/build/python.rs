@@ -23,6 +23,8 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
         Command::new("componentize-py")
     };
     command.args(["-d", "wit", "-w", "dns-provider", "componentize", "app", "-o"]).arg(&made).current_dir(folder);
+    // Its errors end with a trace of itself otherwise, not of the plugin.
+    command.env("RUST_BACKTRACE", "0");
     eprintln!("componentize-py -d wit -w dns-provider componentize app");
     let done = captured(&mut command, MISSING)?;
     if !done.status.success() {
