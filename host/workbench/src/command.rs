@@ -141,7 +141,7 @@ pub struct Reach {
 pub struct ReplayOptions {
     /// The component
     pub file: PathBuf,
-    /// What `plugin run --record` or a server with `record_failures` wrote
+    /// What `plugin run --record` wrote
     pub recording: PathBuf,
     /// A variable of the environment, over what the recording says; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE")]

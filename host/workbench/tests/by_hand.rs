@@ -24,8 +24,8 @@ fn component() -> PathBuf {
 
 /// Answers every connection's requests with the status and body that `answer` gives for the request's first line.
 async fn api(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> (String, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback and a folder");
+    let url = format!("http://{}", listener.local_addr().expect("loopback and a folder"));
     let answer = Arc::new(answer);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
@@ -55,9 +55,9 @@ struct Bench {
 }
 
 fn bench(url: &str, call: CallName) -> Bench {
-    let place = tempfile::tempdir().unwrap();
+    let place = tempfile::tempdir().expect("loopback and a folder");
     let env_file = place.path().join("env");
-    fs::write(&env_file, format!("DO_AUTH_TOKEN={TOKEN}\nOTHER=x\n")).unwrap();
+    fs::write(&env_file, format!("DO_AUTH_TOKEN={TOKEN}\nOTHER=x\n")).expect("loopback and a folder");
     let options = RunOptions {
         file: component(),
         call,
@@ -67,8 +67,8 @@ fn bench(url: &str, call: CallName) -> Bench {
         ttl: 0,
         handle: None,
         env_file,
-        environment: vec![format!("DO_API_URL={url}").parse::<Variable>().unwrap()],
-        reach: Reach { cidrs: vec!["127.0.0.0/8".parse().unwrap()], ..Reach::default() },
+        environment: vec![format!("DO_API_URL={url}").parse::<Variable>().expect("loopback and a folder")],
+        reach: Reach { cidrs: vec!["127.0.0.0/8".parse().expect("loopback and a folder")], ..Reach::default() },
         timeout: 10,
         record: None,
     };

@@ -42,6 +42,32 @@ async fn what_is_no_component_is_named() {
     assert!(refused(&damaged).await.contains("does not compile: "));
 }
 
+/// The compiler panics at it: text passes from one memory to another, and several memories are switched off.
+#[tokio::test]
+async fn what_the_compiler_cannot_bear_is_refused() {
+    let memory = "(core module $m (memory (export \"m\") 1)
+            (func (export \"r\") (param i32 i32 i32 i32) (result i32) i32.const 0)
+            (func (export \"f\") (param i32 i32)))
+        (core instance $i (instantiate $m))";
+    let options = "(memory $i \"m\") (realloc (func $i \"r\"))";
+    let composed = wat(&format!(
+        "(component
+            (component $a {memory}
+                (func (export \"f\") (param \"s\" string) (canon lift (core func $i \"f\") {options})))
+            (component $b (import \"f\" (func $f (param \"s\" string))) {memory}
+                (core func $g (canon lower (func $f) {options}))
+                (core module $n (import \"\" \"f\" (func $f (param i32 i32)))
+                    (func (export \"g\") i32.const 0 i32.const 0 call $f))
+                (core instance $k (instantiate $n (with \"\" (instance (export \"f\" (func $g))))))
+                (func (export \"g\") (canon lift (core func $k \"g\"))))
+            (instance $ia (instantiate $a))
+            (instance $ib (instantiate $b (with \"f\" (func $ia \"f\"))))
+            (export \"g\" (func $ib \"g\")))"
+    ));
+    let error = refused(&composed).await;
+    assert!(error.contains("does not compile: ") && error.contains("composed of several"), "{error}");
+}
+
 #[tokio::test]
 async fn other_worlds_are_explained() {
     let function = "(core module $m (func (export \"f\") (result i32) i32.const 0))
