@@ -49,7 +49,7 @@ async fn what_the_compiler_cannot_bear_is_refused() {
             (func (export \"r\") (param i32 i32 i32 i32) (result i32) i32.const 0)
             (func (export \"f\") (param i32 i32)))
         (core instance $i (instantiate $m))";
-    let options = "(memory $i \"m\") (realloc (func $i \"r\"))";
+    let options = "(memory (core memory $i \"m\")) (realloc (core func $i \"r\"))";
     let composed = wat(&format!(
         "(component
             (component $a {memory}
