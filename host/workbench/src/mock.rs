@@ -235,17 +235,26 @@ fn next(
     difference: &mut Option<String>,
     surplus: &mut Vec<String>,
 ) -> Option<Answer> {
+    let exchange = following(left, sent, difference.as_ref(), surplus)?;
+    *difference = exchange.request.difference(sent);
+    difference.is_none().then_some(exchange.response)
+}
+
+/// What comes next, whatever it is; a request for which nothing is left is remembered.
+fn following<T>(
+    left: &mut VecDeque<T>,
+    sent: &Sent<'_>,
+    difference: Option<&String>,
+    surplus: &mut Vec<String>,
+) -> Option<T> {
     if difference.is_some() {
         return None;
     }
-    let Some(exchange) = left.pop_front() else {
-        if surplus.len() < MAX_SURPLUS {
-            surplus.push(format!("{} {}", sent.method, sent.url));
-        }
-        return None;
-    };
-    *difference = exchange.request.difference(sent);
-    difference.is_none().then_some(exchange.response)
+    let next = left.pop_front();
+    if next.is_none() && surplus.len() < MAX_SURPLUS {
+        surplus.push(format!("{} {}", sent.method, sent.url));
+    }
+    next
 }
 
 fn scripted(answer: &Answer) -> Response<Body> {

@@ -10,7 +10,7 @@ use http::Response;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 
-use super::{Body, Broken, GAP, MAX_SURPLUS, respond, whole};
+use super::{Body, Broken, GAP, following, respond, whole};
 
 pub(super) enum Next {
     Answer(Response<Body>),
@@ -29,15 +29,7 @@ pub(super) fn next(
     surplus: &mut Vec<String>,
     remarks: &mut Vec<String>,
 ) -> Option<RecordedExchange> {
-    if difference.is_some() {
-        return None;
-    }
-    let Some(exchange) = left.pop_front() else {
-        if surplus.len() < MAX_SURPLUS {
-            surplus.push(format!("{} {}", sent.method, sent.url));
-        }
-        return None;
-    };
+    let exchange = following(left, sent, difference.as_ref(), surplus)?;
     let RecordedExchange { method, url, body, .. } = &exchange;
     let pattern = |text: &str| text.replace(GAP, "*");
     let path = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
