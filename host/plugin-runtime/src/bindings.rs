@@ -8,15 +8,16 @@ wasmtime::component::bindgen!({
     inline: "
         package acme-manager:plugin-runtime;
         world seam {
-            import acme-manager:dns/host@1.1.0;
-            import acme-manager:dns/exchange@1.1.0;
-            export acme-manager:dns/provider@1.1.0;
+            import acme-manager:dns/host@1.2.0;
+            import acme-manager:dns/exchange@1.2.0;
+            import acme-manager:dns/turn@1.2.0;
+            export acme-manager:dns/provider@1.2.0;
             export acme-manager:issuance/hook@1.0.0;
         }
     ",
-    imports: { "acme-manager:dns/exchange.exchange": async },
+    imports: { "acme-manager:dns/exchange.exchange": async, "acme-manager:dns/turn.take": async },
     exports: { default: async },
 });
 
-pub(crate) use acme_manager::dns::{exchange, host, types};
+pub(crate) use acme_manager::dns::{exchange, host, turn, types};
 pub(crate) use acme_manager::issuance::types as issuance;

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::call::Outcome;
+use crate::report::Outcome;
 
 /// The longest pause; a plugin that the vendor's side broke recovers by itself within this time.
 const MAX_PAUSE: Duration = Duration::from_secs(600);

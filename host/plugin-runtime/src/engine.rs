@@ -18,10 +18,11 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::{exchange, host, types},
+    bindings::{exchange, host, turn, types},
     components::Components,
     limiter::MAX_TABLE_ELEMENTS,
     state::State,
+    turns::PluginTurns,
 };
 
 /// How often guests that compute give way to other tasks, and how exactly a deadline meets them.
@@ -101,6 +102,8 @@ pub(crate) struct Shared {
     /// One permit per instance that may live.
     pub(crate) slots: Semaphore,
     pub(crate) components: Components,
+    /// Of all plugins, each by its name, so that a plugin that is replaced and its successor share them.
+    pub(crate) turns: Arc<PluginTurns>,
     pooled: bool,
 }
 
@@ -128,6 +131,7 @@ impl Engine {
             linker,
             slots: Semaphore::new(instances as usize),
             components: Components::default(),
+            turns: Arc::default(),
             pooled,
         })))
     }
@@ -213,6 +217,7 @@ fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     types::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     exchange::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    turn::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     host::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }

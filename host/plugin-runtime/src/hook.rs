@@ -2,10 +2,10 @@
 
 use crate::{
     bindings::issuance,
-    call::Function,
     description::{self, EnvironmentKey},
     error::{CallError, ErrorKind},
     plugin::{Introduction, Loaded, Sandbox},
+    report::Function,
     state::State,
     world::World,
 };

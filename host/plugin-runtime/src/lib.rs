@@ -34,13 +34,14 @@ mod load;
 mod plugin;
 mod recording;
 mod redact;
+mod report;
 mod state;
 #[cfg(test)]
 mod testing;
+mod turns;
 mod world;
 
 pub use breaker::Suspension;
-pub use call::{CallReport, Function, Observer, Outcome};
 pub use description::{Description, EnvironmentKey, TxtRecord};
 pub use digest::{DigestParseError, PluginDigest};
 pub use engine::{Engine, EngineError, EngineSettings, Usage};
@@ -53,4 +54,6 @@ pub use limits::Limits;
 pub use load::{LoadError, Origin, PluginSettings, read_component, read_regular_file};
 pub use plugin::{Loaded, Plugin};
 pub use recording::{RecordedAnswer, RecordedComponent, RecordedError, RecordedExchange, Recorder, Recording};
+pub use report::{CallReport, Function, Observer, Outcome};
+pub use turns::{Turn, Turns};
 pub use world::World;

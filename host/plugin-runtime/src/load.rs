@@ -1,67 +1,39 @@
 //! From settings to a plugin that can be called: read once, check the digest of the very bytes that are compiled,
 //! compile away from the async threads, compare with the world, ask the plugin what it is.
 
+mod error;
+mod source;
+
 use std::{
     collections::BTreeMap,
-    fmt, fs,
-    io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
     sync::Arc,
 };
 
-use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
 use secrecy::SecretString;
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
 use crate::{
-    call::{Observer, panic_text},
+    call::panic_text,
     description::is_environment_name,
     digest::PluginDigest,
     engine::Engine,
-    error::CallError,
     grants::Grants,
     hook::Hook,
     http::Resolver,
     limits::Limits,
     plugin::{Introduction, Loaded, Plugin, Sandbox},
     recording::Recorder,
-    world::{self, World},
+    report::Observer,
+    world,
 };
 
-/// Three times the largest component that any language's tool chain makes of a provider today.
-const MAX_COMPONENT_BYTES: u64 = 64 << 20;
-
-/// Where a component comes from.
-#[derive(Clone)]
-pub enum Origin {
-    /// Part of the server binary.
-    Bundled {
-        /// The component.
-        bytes: &'static [u8],
-        /// Its digest, computed when the binary was built.
-        digest: PluginDigest,
-    },
-    /// A file, which must have the given checksum.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the operator expects it to be.
-        checksum: PluginDigest,
-    },
-    /// Bytes that were read before, so that what was checked of them holds for what is loaded.
-    Bytes {
-        /// Where they come from, for errors.
-        from: String,
-        /// The component.
-        bytes: Bytes,
-        /// What it is expected to be.
-        checksum: PluginDigest,
-    },
-}
+pub use error::LoadError;
+pub(crate) use source::Source;
+pub use source::{Origin, read_component, read_regular_file};
 
 /// Everything about one plugin: what to load, what to give it and what to allow it.
 #[derive(Clone)]
@@ -109,106 +81,6 @@ impl fmt::Debug for PluginSettings {
     }
 }
 
-/// Why a plugin cannot be loaded. Every text names the file or the bundled plugin.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// There is no such file.
-    #[error("there is no file {}", .path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file cannot be read.
-    #[error("{} cannot be read", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
-    /// The path leads to a directory, a device or a pipe.
-    #[error("{} is no regular file", .path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The component, or another file beside it, is larger than any that is read.
-    #[error("{origin} has {size} bytes, more than the {} that it may have", size_text(*.limit))]
-    TooLarge {
-        /// The file or the bundled plugin.
-        origin: String,
-        /// Its size, or what was read of it.
-        size: u64,
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// The component is not the one that the operator named.
-    #[error("{origin} has another checksum: if it is the file you mean, set `checksum: {actual}` (it was {expected})")]
-    Checksum {
-        /// The file or the bundled plugin.
-        origin: String,
-        /// What the configuration says.
-        expected: PluginDigest,
-        /// What was found.
-        actual: PluginDigest,
-    },
-    /// The bytes are no WebAssembly at all.
-    #[error("{origin} is no WebAssembly component: {found}")]
-    NotWasm {
-        /// The file or the bundled plugin.
-        origin: String,
-        /// What it looks like instead.
-        found: &'static str,
-    },
-    /// The bytes are a core module.
-    #[error(
-        "{origin} is a core WebAssembly module, not a component: build it for `wasm32-wasip2`, \
-         or wrap it with `wasm-tools component new`"
-    )]
-    CoreModule {
-        /// The file or the bundled plugin.
-        origin: String,
-    },
-    /// A component that does not fit the world that it is made for, or is made for none.
-    #[error("{origin} does not fit the world `{}`: {difference}", .world.name())]
-    OtherWorld {
-        /// The file or the bundled plugin.
-        origin: String,
-        /// The world that comes nearest.
-        world: World,
-        /// What is missing, unknown or of another version.
-        difference: String,
-    },
-    /// A provider where a hook is wanted, or the other way round.
-    #[error("{origin} is made for the world `{}`: set `kind: {found}`, or another component", .found.name())]
-    OtherKind {
-        /// The file or the bundled plugin.
-        origin: String,
-        /// What it is.
-        found: World,
-    },
-    /// The component is damaged or uses features that are switched off.
-    #[error("{origin} does not compile: {detail}")]
-    Compile {
-        /// The file or the bundled plugin.
-        origin: String,
-        /// The compiler's words.
-        detail: String,
-    },
-    /// An environment variable that cannot be handed over.
-    #[error("the environment key {key:?} {problem}")]
-    Environment {
-        /// The key.
-        key: String,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// The plugin does not manage to say what it is.
-    #[error("it loads, but `describe` fails")]
-    Describe(#[source] CallError),
-}
-
 impl Engine {
     /// Loads a plugin. It is not yet asked whether its environment is any good: see [`Plugin::check`].
     ///
@@ -232,7 +104,7 @@ impl Engine {
         let engine = self.clone();
         let name = settings.name.clone();
         let compile = move || {
-            let source = read(&origin, &name)?;
+            let source = source::read(&origin, &name)?;
             let place = source.origin.clone();
             let compiled = engine.compile(source)?;
             match compiled.linked.world {
@@ -286,98 +158,11 @@ impl Engine {
     }
 }
 
-/// A component's bytes, whose digest has been checked.
-pub(crate) struct Source {
-    pub(crate) origin: String,
-    pub(crate) bytes: Bytes,
-    pub(crate) digest: PluginDigest,
-}
-
 /// A component that fits the world.
 pub(crate) struct Compiled {
     pub(crate) linked: Arc<world::Linked>,
     pub(crate) digest: PluginDigest,
     pub(crate) size: u64,
-}
-
-impl Source {
-    /// Bytes of unknown origin, as they are.
-    pub(crate) fn unchecked(origin: String, bytes: Bytes) -> Result<Self, LoadError> {
-        let size = bytes.len() as u64;
-        if size > MAX_COMPONENT_BYTES {
-            return Err(LoadError::TooLarge { origin, size, limit: MAX_COMPONENT_BYTES });
-        }
-        let digest = PluginDigest::of(&bytes);
-        Ok(Self { origin, bytes, digest })
-    }
-}
-
-fn read(origin: &Origin, name: &str) -> Result<Source, LoadError> {
-    let (text, bytes, expected) = match origin {
-        Origin::Bundled { bytes, digest } => {
-            (format!("the bundled plugin `{name}`"), Bytes::from_static(bytes), *digest)
-        }
-        Origin::File { path, checksum } => (path.display().to_string(), read_component(path)?.into(), *checksum),
-        Origin::Bytes { from, bytes, checksum } => (from.clone(), bytes.clone(), *checksum),
-    };
-    let source = Source::unchecked(text, bytes)?;
-    if source.digest != expected {
-        return Err(LoadError::Checksum { origin: source.origin, expected, actual: source.digest });
-    }
-    Ok(source)
-}
-
-/// Reads a file that may be a component, as [`Engine::load`] does: see [`read_regular_file`].
-///
-/// # Errors
-/// When there is no such file, or it cannot be read, is of another type, or is too large.
-pub fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
-    read_regular_file(path, MAX_COMPONENT_BYTES)
-}
-
-/// Reads a regular file of at most `limit` bytes. Opens once and reads what was opened, so that nothing can be
-/// exchanged between the checks, and reads no more than the limit, however long the file says it is or becomes. Links
-/// are followed. Blocks, but never for the other end of a pipe.
-///
-/// # Errors
-/// When there is no such file, or it cannot be read, is of another type, or is too large.
-pub fn read_regular_file(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
-    let fail = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => LoadError::Missing { path: path.to_owned() },
-        _ => LoadError::Unreadable { path: path.to_owned(), source },
-    };
-    let not_a_file = || LoadError::NotAFile { path: path.to_owned() };
-    // Opening a device may have effects, so that most are not even opened; what counts is the second look, at the
-    // opened file.
-    if !fs::metadata(path).map_err(fail)?.is_file() {
-        return Err(not_a_file());
-    }
-    // A pipe that took the file's place meanwhile must not make the opening wait for a writer.
-    let file = fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    read_opened(file.map_err(fail)?, path, limit)
-}
-
-/// The second half of [`read_regular_file`]: knows nothing but the opened file.
-fn read_opened(file: fs::File, path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
-    let fail = |source: io::Error| LoadError::Unreadable { path: path.to_owned(), source };
-    let metadata = file.metadata().map_err(fail)?;
-    if !metadata.is_file() {
-        return Err(LoadError::NotAFile { path: path.to_owned() });
-    }
-    let too_large = |size| LoadError::TooLarge { origin: path.display().to_string(), size, limit };
-    if metadata.len() > limit {
-        return Err(too_large(metadata.len()));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large(bytes.len() as u64));
-    }
-    Ok(bytes)
-}
-
-fn size_text(bytes: u64) -> String {
-    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
 }
 
 fn check_environment(settings: &PluginSettings) -> Result<(), LoadError> {

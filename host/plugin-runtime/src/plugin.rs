@@ -12,7 +12,6 @@ use tokio::sync::Semaphore;
 use crate::{
     bindings::types,
     breaker::{Breaker, Suspension},
-    call::{Function, Observer},
     description::{Description, EnvironmentKey, TxtRecord, map_texts},
     digest::PluginDigest,
     engine::Engine,
@@ -22,6 +21,7 @@ use crate::{
     load::{Compiled, LoadError, PluginSettings},
     recording::{Asked, Recorder, Subject},
     redact::Redactor,
+    report::{Function, Observer},
     state::State,
     world::{Linked, World},
 };

@@ -16,10 +16,10 @@ use serde_json::Value;
 
 pub(crate) use self::tape::{Mark, Tape};
 use crate::{
-    call::Function,
     description::TxtRecord,
     error::CallError,
     redact::{MARK, Redactor},
+    report::Function,
 };
 
 /// Told of every call when it is over; must not block.

@@ -8,12 +8,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    bindings::{exchange, host, types},
+    bindings::{exchange, host, turn, types},
     dns,
     guest_log::{GuestLog, GuestStream, Stream},
     http::Outbound,
     limiter::Limiter,
     limits::Limits,
+    turns::CallTurn,
 };
 
 /// Resources that a guest can hold at once: streams, pollables, requests. A provider needs a handful.
@@ -31,6 +32,7 @@ pub(crate) struct State {
     /// Calls of our own interfaces.
     pub(crate) host_calls: u32,
     deadline: Instant,
+    turn: CallTurn,
 }
 
 impl State {
@@ -40,6 +42,7 @@ impl State {
         log: Arc<GuestLog>,
         outbound: Outbound,
         deadline: Instant,
+        turn: CallTurn,
     ) -> Self {
         let wasi = WasiCtx::builder()
             .envs(environment)
@@ -52,7 +55,8 @@ impl State {
         http.set_field_size_limit(limits.header_bytes.saturating_mul(FIELD_OVERHEAD));
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        Self { wasi, http, table, outbound, limiter: Limiter::new(limits.memory_bytes), log, host_calls: 0, deadline }
+        let limiter = Limiter::new(limits.memory_bytes);
+        Self { wasi, http, table, outbound, limiter, log, host_calls: 0, deadline, turn }
     }
 }
 
@@ -78,6 +82,13 @@ impl exchange::Host for State {
         request: Vec<u8>,
     ) -> Result<Vec<u8>, exchange::Failure> {
         dns::exchange(&mut self.outbound, &server, transport, &request).await
+    }
+}
+
+impl turn::Host for State {
+    async fn take(&mut self, what: String) -> Result<(), String> {
+        self.host_calls = self.host_calls.saturating_add(1);
+        self.turn.take(what).await
     }
 }
 

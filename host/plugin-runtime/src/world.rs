@@ -9,7 +9,7 @@ use wasmtime::component::{
 
 use crate::{
     bindings::{issuance, types},
-    call::Function,
+    report::Function,
     state::State,
 };
 
@@ -26,7 +26,7 @@ impl World {
     /// The world, as an author writes it.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::DnsProvider => "acme-manager:dns/dns-provider@1.1.0",
+            Self::DnsProvider => "acme-manager:dns/dns-provider@1.2.0",
             Self::IssuanceHook => "acme-manager:issuance/issuance-hook@1.0.0",
         }
     }
@@ -34,7 +34,7 @@ impl World {
     /// The interface that a component of this world exports.
     const fn interface(self) -> &'static str {
         match self {
-            Self::DnsProvider => "acme-manager:dns/provider@1.1.0",
+            Self::DnsProvider => "acme-manager:dns/provider@1.2.0",
             Self::IssuanceHook => "acme-manager:issuance/hook@1.0.0",
         }
     }
@@ -67,14 +67,15 @@ impl fmt::Display for World {
 }
 
 /// DNS messages: what a component may do that others may not even ask for.
-const EXCHANGE: &str = "acme-manager:dns/exchange@1.1.0";
+const EXCHANGE: &str = "acme-manager:dns/exchange@1.2.0";
 
 /// Every interface that a component may import: the world's own, and those that the standard libraries of several
 /// languages import whether they use them or not.
 const OFFERED: &[&str] = &[
     EXCHANGE,
-    "acme-manager:dns/host@1.1.0",
-    "acme-manager:dns/types@1.1.0",
+    "acme-manager:dns/host@1.2.0",
+    "acme-manager:dns/turn@1.2.0",
+    "acme-manager:dns/types@1.2.0",
     "acme-manager:issuance/types@1.0.0",
     "wasi:cli/environment@0.2.12",
     "wasi:cli/exit@0.2.12",

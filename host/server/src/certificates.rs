@@ -10,10 +10,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acme_manager_api::{Certificate, CertificateMetadata, CertificateParams};
+use acme_manager_api::{Certificate, CertificateParams};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
 use crate::challenges::dns01::Solver;
 use crate::challenges::http01::Http01;
@@ -37,16 +36,20 @@ mod issuance;
 mod leaf;
 pub mod renewal;
 pub mod request;
+mod revoke;
+mod start;
 mod stored;
+mod wanted;
 
 pub use accounts::{Accounts, ConfiguredIssuer};
 pub use error::CertificateError;
 pub(crate) use issuance::chain;
 
 use csr::Csr;
-use intent::{INTERNAL, Intent, Phase, Purpose, StoredIntent};
+use intent::{INTERNAL, Phase, Purpose, StoredIntent};
 use leaf::Leaf;
-use request::{Challenge, Request};
+use request::Request;
+use wanted::needs_another;
 
 /// What the config says of certificates in general.
 #[derive(Debug, Clone)]
@@ -340,86 +343,6 @@ impl Certificates {
         self.store.ping().await
     }
 
-    /// Writes the intent and runs it in a task of its own; waits for it as long as a request may take.
-    async fn start(
-        self: &Arc<Self>,
-        held: Held,
-        request: Request,
-        purpose: Purpose,
-    ) -> Result<Certificate, CertificateError> {
-        self.leadership.term()?;
-        self.store.ping().await?;
-        let stored = self.intent(request, purpose).await?;
-        let this = self.clone();
-        let work = async move {
-            let _held = held;
-            this.carry_out(stored).await
-        };
-        // The log of the work shows the id of the request that asked for it.
-        let task = self.tracker.spawn(work.in_current_span());
-        let budget = self.settings.request_budget;
-        match tokio::time::timeout(budget, task).await {
-            Ok(Ok(done)) => {
-                done?.ok_or_else(|| CertificateError::Internal("the issuance ended without a result".to_owned()))
-            }
-            Ok(Err(_)) => Err(CertificateError::Internal("the issuance broke off; it is taken up again".to_owned())),
-            Err(_) => Err(CertificateError::StillRunning { waited: budget }),
-        }
-    }
-
-    async fn intent(&self, request: Request, purpose: Purpose) -> Result<StoredIntent, CertificateError> {
-        let (csr, key) = match request.csr {
-            Some(csr) => (csr, None),
-            None => {
-                let made = csr::make(&request.names, request.key_type)?;
-                (made.csr, Some(made.key))
-            }
-        };
-        let mut params = request.params;
-        params.csr.clone_from(&csr.encoded);
-        let intent = Intent {
-            id: request.id.clone(),
-            purpose,
-            phase: Phase::Issue,
-            params,
-            csr: csr.encoded,
-            key,
-            replaced: None,
-            order_url: None,
-            placements: Vec::new(),
-            http_tokens: Vec::new(),
-            attempts: 0,
-            next_attempt: 0,
-        };
-        let mut stored = StoredIntent::new(self.store.clone(), &self.settings.prefix, intent)?;
-        match stored.save().await {
-            Ok(()) => Ok(stored),
-            Err(StoreError::Conflict { .. }) => self.supersede(stored).await,
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// An earlier run for the same certificate is parked. If all it has left is to remove TXT values, the new run
-    /// takes that over; an order that waits for its next attempt is made due at once.
-    async fn supersede(&self, mut new: StoredIntent) -> Result<StoredIntent, CertificateError> {
-        let busy = CertificateError::Busy { id: new.intent.id.clone() };
-        let parked = StoredIntent::find(&self.store, &self.settings.prefix, &new.intent.id).await?;
-        let Some(mut parked) = parked else { return Err(busy) };
-        match parked.intent.phase {
-            Phase::Cleanup => {
-                new.replace(parked);
-                new.save().await?;
-                Ok(new)
-            }
-            Phase::Issue => {
-                parked.intent.next_attempt = 0;
-                parked.save().await?;
-                self.nudge.notify_one();
-                Err(busy)
-            }
-        }
-    }
-
     async fn change_settings(
         &self,
         request: &Request,
@@ -444,29 +367,6 @@ impl Certificates {
         let record = stored::new_record(known.id.clone(), metadata, known.server_key, version);
         self.publish(term, record).await?;
         Ok(certificate)
-    }
-
-    async fn revoke_stored(&self, path: &SecretPath) -> Result<(), CertificateError> {
-        let Some(found) = self.store.read(path).await? else { return Ok(()) };
-        let certificate = stored::from_secret(&found.secret);
-        let leaf = Leaf::parse(&certificate.cert, false)?;
-        self.revoke_leaf(&certificate.metadata.issuer.parse()?, &leaf, false).await
-    }
-
-    /// Revokes at the CA; a certificate past its end needs no revocation.
-    async fn revoke_leaf(&self, issuer: &IssuerName, leaf: &Leaf, superseded: bool) -> Result<(), CertificateError> {
-        if leaf.not_after <= self.clock.now() {
-            return Ok(());
-        }
-        self.leadership.term()?;
-        let session = self.accounts.session(issuer).await?;
-        match session.revoke(&leaf.der.clone().into(), superseded).await {
-            Err(error) if error.account_lost() => {
-                let session = self.accounts.replace(issuer, &session).await?;
-                Ok(session.revoke(&leaf.der.clone().into(), superseded).await?)
-            }
-            done => Ok(done?),
-        }
     }
 
     /// The certificate as recorded, if it is the owner's.
@@ -498,86 +398,5 @@ impl Certificates {
     #[must_use]
     pub fn providers(&self) -> &Providers {
         self.solver.providers()
-    }
-
-    /// Finds out before anything is written whether the request can be proven at all.
-    async fn check_challenge(&self, request: &Request) -> Result<(), CertificateError> {
-        let default = self.accounts.configured(&request.issuer).and_then(|c| c.default_challenge.as_ref());
-        match request.challenge.as_ref().or(default) {
-            None => Err(CertificateError::NoChallenge { issuer: request.issuer.clone() }),
-            Some(Challenge::Dns(provider)) => {
-                self.solver.providers().require(provider).await?;
-                match request.names.iter().find_map(crate::names::DomainName::ip) {
-                    Some(address) => Err(crate::challenges::ChallengeError::IpAddress { address }.into()),
-                    None => Ok(()),
-                }
-            }
-            Some(Challenge::Http(provider)) if provider.as_str() == HTTP_PROVIDER => {
-                if request.names.iter().any(crate::names::DomainName::is_wildcard) {
-                    let reason = "a wildcard can only be proven over DNS: set dns_challenge".to_owned();
-                    return Err(CertificateError::Invalid { field: "domain", reason });
-                }
-                Ok(())
-            }
-            Some(Challenge::Http(provider)) => Err(CertificateError::Invalid {
-                field: "http_challenge",
-                reason: format!("{provider} is not known: {HTTP_PROVIDER} is the one HTTP challenge provider"),
-            }),
-        }
-    }
-}
-
-/// The one provider of HTTP-01, by the existing system's name.
-const HTTP_PROVIDER: &str = "kvring";
-
-/// The challenge that a request asks for, or the issuer's.
-fn wanted_challenge(
-    params: &CertificateParams,
-    default: Option<&Challenge>,
-) -> Result<Option<Challenge>, CertificateError> {
-    if !params.dns_challenge.is_empty() {
-        return Ok(Some(Challenge::Dns(params.dns_challenge.parse()?)));
-    }
-    if !params.http_challenge.is_empty() {
-        return Ok(Some(Challenge::Http(params.http_challenge.parse()?)));
-    }
-    Ok(default.cloned())
-}
-
-/// Whether a change asks for another certificate, not only for other settings.
-fn needs_another(request: &Request, known: &CertificateRecord) -> bool {
-    let (new, old) = (&request.params, &known.metadata);
-    let other_key = match &request.csr {
-        Some(csr) => csr.encoded != old.csr,
-        None => new.key_type != old.key_type,
-    };
-    other_key
-        || new.domain != old.domain
-        || new.issuer != old.issuer
-        || new.san != old.san
-        || new.days != old.days
-        || new.bundle != old.bundle
-        || new.dns_challenge != old.dns_challenge
-        || new.http_challenge != old.http_challenge
-        || new.key_type != old.key_type
-        || new.profile != old.profile
-}
-
-fn metadata_of(owner: &Owner, params: &CertificateParams) -> CertificateMetadata {
-    CertificateMetadata {
-        domain: params.domain.clone(),
-        issuer: params.issuer.clone(),
-        bundle: params.bundle,
-        san: params.san.clone(),
-        days: params.days,
-        renewal_days: params.renewal_days.clone(),
-        dns_challenge: params.dns_challenge.clone(),
-        http_challenge: params.http_challenge.clone(),
-        owner: owner.to_string(),
-        labels: params.labels.clone(),
-        key_type: params.key_type.clone(),
-        profile: params.profile.clone(),
-        name: params.name.clone(),
-        ..CertificateMetadata::default()
     }
 }

@@ -5,7 +5,6 @@
 //! credential gets the same answer, whatever was wrong with it. Called by the API; must never log a credential.
 
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
@@ -23,7 +22,10 @@ use crate::names::{NameError, Owner, SecretPath, TokenId};
 use crate::records::{Scope, TokenRecord};
 use crate::storage::{Expect, Store, StoreError, Version};
 
+mod rights;
 mod stored;
+
+pub use rights::{Authorized, Create, Delete, Read, Right, Update, authorize};
 
 /// Bytes of a token's secret: 256 bits cannot be guessed, so a fast hash suffices to store it.
 const SECRET_BYTES: usize = 32;
@@ -92,70 +94,6 @@ impl Identity {
 /// Somebody who showed the API key. Made by [`Tokens::admin`] alone.
 #[derive(Debug)]
 pub struct Admin(());
-
-/// A right that a token can give.
-pub trait Right {
-    /// The scope that gives it.
-    const SCOPE: Scope;
-}
-
-macro_rules! right {
-    ($(#[$doc:meta] $name:ident),*) => {
-        $(
-            #[$doc]
-            #[derive(Debug)]
-            pub struct $name;
-
-            impl Right for $name {
-                const SCOPE: Scope = Scope::$name;
-            }
-        )*
-    };
-}
-
-right!(
-    /// The right to order a first certificate.
-    Create,
-    /// The right to read certificates.
-    Read,
-    /// The right to replace certificates and change their settings.
-    Update,
-    /// The right to delete and revoke certificates.
-    Delete
-);
-
-/// Proof that a token has the right `R`.
-#[derive(Debug, Clone)]
-pub struct Authorized<R> {
-    identity: Identity,
-    right: PhantomData<R>,
-}
-
-impl<R> Authorized<R> {
-    /// Whose certificates the right is about.
-    #[must_use]
-    pub fn owner(&self) -> &Owner {
-        self.identity.owner()
-    }
-
-    /// Which token was used, for the audit log.
-    #[must_use]
-    pub fn token(&self) -> TokenId {
-        self.identity.token.id
-    }
-}
-
-/// Checks that the token gives the right `R`.
-///
-/// # Errors
-/// When its scope does not hold it.
-pub fn authorize<R: Right>(identity: &Identity) -> Result<Authorized<R>, Forbidden> {
-    if identity.token.scope.contains(&R::SCOPE) {
-        Ok(Authorized { identity: identity.clone(), right: PhantomData })
-    } else {
-        Err(Forbidden { needed: R::SCOPE })
-    }
-}
 
 /// The tokens of the installation.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -205,6 +205,10 @@ fn save(file: &Path, recording: &Recording) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(recording)?;
     let mut open = fs::OpenOptions::new();
     open.write(true).create(true).truncate(true).mode(0o600);
-    let written = open.open(file).and_then(|mut opened| opened.write_all((text + "\n").as_bytes()));
+    let written = open.open(file).and_then(|mut opened| {
+        // The mode above is for a new file only.
+        opened.set_permissions(fs::Permissions::from_mode(0o600))?;
+        opened.write_all((text + "\n").as_bytes())
+    });
     written.with_context(|| format!("{} cannot be written", file.display()))
 }

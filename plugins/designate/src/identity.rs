@@ -2,7 +2,7 @@
 //!
 //! Reference: <https://docs.openstack.org/api-ref/identity/v3/index.html#authentication-and-token-management>
 
-use acme_manager_plugin::{Error, Key, env, http};
+use acme_manager_plugin::{Error, Key, auth::session::TokenIn, env, http};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -103,8 +103,7 @@ impl Identity {
 
     pub(crate) fn login(&self) -> Result<Session, Error> {
         let response = self.client.post("auth/tokens").json(&self.request).send()?;
-        let token = response.header("x-subject-token").map(str::to_owned);
-        let token = token.ok_or_else(|| Error::unavailable("Keystone answered without X-Subject-Token"))?;
+        let token = TokenIn::Header("X-Subject-Token").find(&response)?;
         Ok(Session { token, catalog: response.json::<Answer>()?.token.catalog })
     }
 

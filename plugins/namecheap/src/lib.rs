@@ -11,7 +11,9 @@ mod hosts;
 
 use std::net::Ipv4Addr;
 
-use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http};
+use acme_manager_plugin::{
+    Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http, turn,
+};
 
 use api::Api;
 use hosts::Host;
@@ -108,8 +110,10 @@ impl Namecheap {
         found.map(str::to_owned).ok_or_else(|| Error::zone_not_found(&record.name))
     }
 
-    /// Reads all host records, changes them, and writes them back if that made a difference.
+    /// Reads all host records, changes them, and writes them back if that made a difference; one call after the other,
+    /// for each would undo what another wrote since it read.
     fn change(&self, domain: &str, name: &str, value: &str, change: impl FnOnce(&mut Vec<Host>)) -> Result<(), Error> {
+        turn::take(domain)?;
         let before = self.api.read(domain)?;
         let mut wanted = before.clone();
         change(&mut wanted.hosts);

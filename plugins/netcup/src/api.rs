@@ -1,6 +1,6 @@
 //! Sessions, and what netcup answers: the status is 200 throughout, `status` and `statuscode` say what happened.
 
-use acme_manager_plugin::{Error, ErrorKind, host, http};
+use acme_manager_plugin::{Error, ErrorKind, auth::session, http};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -120,13 +120,8 @@ impl Api {
     pub(crate) fn with_session<T>(&self, work: impl FnOnce(&Session<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let login = Parameters { apipassword: Some(&self.password), ..self.parameters() };
         let id = self.call("login", login)?.data::<LoggedIn>()?.apisessionid;
-        let session = Session { api: self, id };
-        let result = work(&session);
-        if let Err(error) = session.call("logout", Parameters::default()) {
-            // The work is done or failed for its own reason, and the session ends by itself after some minutes.
-            host::warn(&format!("the session at netcup was not closed: {error}"));
-        }
-        result
+        let logout = |session: &Session<'_>| session.call("logout", Parameters::default()).map(drop);
+        session::within(Session { api: self, id }, work, logout)
     }
 
     fn parameters(&self) -> Parameters<'_> {

@@ -16,8 +16,7 @@
 //! Where each request is signed, [`Client::sign_with`](crate::http::Client::sign_with) shows the finished request to
 //! the provider before it is sent. [`time`](crate::time) has the present moment in the usual notations.
 //!
-//! A session that begins with a login has no helper: the login is one request like any other, and what carries the
-//! session afterwards (a header, a cookie, a field of each body) is different for every vendor.
+//! [`session`] needs no feature: it logs in, finds the token wherever the vendor puts it, and logs out at the end.
 
 #[cfg(feature = "hash")]
 mod hash;
@@ -29,6 +28,7 @@ pub mod jwt;
 pub mod oauth2;
 #[cfg(feature = "rsa")]
 pub mod rsa;
+pub mod session;
 #[cfg(feature = "sigv4")]
 pub mod sigv4;
 

@@ -83,6 +83,7 @@ pub mod random;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 pub mod time;
+pub mod turn;
 
 pub use bindings::acme_manager::dns::types::{ErrorKind, TxtRecord};
 pub use description::{Description, Key};

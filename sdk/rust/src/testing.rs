@@ -46,6 +46,7 @@ struct State {
     remaining: Duration,
     clock: Option<u64>,
     name_server: Option<NameServer>,
+    turn: Option<String>,
 }
 
 /// A name server of a test: the reply to a request, or nothing.
@@ -116,6 +117,11 @@ impl MockApi {
         STATE.with_borrow_mut(|state| state.name_server = Some(Box::new(answer)));
     }
 
+    /// The [turn](crate::turn) that was taken, if one was. A thread of a test waits for nobody.
+    pub fn turn(&self) -> Option<String> {
+        STATE.with_borrow(|state| state.turn.clone())
+    }
+
     /// What was logged so far.
     pub fn log(&self) -> Vec<(Level, String)> {
         STATE.with_borrow(|state| state.log.clone())
@@ -138,6 +144,18 @@ pub(crate) fn answer_dns(_: &str, _: Transport, request: &[u8]) -> Result<Vec<u8
     let reply = server(request);
     STATE.with_borrow_mut(|state| state.name_server = Some(server));
     reply.ok_or(Failure::Timeout)
+}
+
+/// As the host does it, but without others that have to be waited for.
+pub(crate) fn take_turn(what: &str) -> Result<(), String> {
+    STATE.with_borrow_mut(|state| match &state.turn {
+        Some(held) if held != what => Err(format!("this call has the turn at `{held}` and cannot have a second one")),
+        _ if what.len() > 255 => Err(format!("a text of {} bytes; 255 are allowed", what.len())),
+        _ => {
+            state.turn = Some(what.to_owned());
+            Ok(())
+        }
+    })
 }
 
 /// A request that is to come.

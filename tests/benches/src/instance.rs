@@ -10,8 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use acme_manager_api::{PluginKind, PluginState, PluginStatus};
 use acme_manager_harness::ports;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -30,6 +31,7 @@ pub(crate) struct Folder {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) start: Duration,
+    begun: Instant,
     child: Child,
 }
 
@@ -39,13 +41,23 @@ impl Folder {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn new(binary: &Path, plugins: &str) -> anyhow::Result<Self> {
+        Self::with_challenges(binary, plugins, &["pdns"])
+    }
+
+    /// As [`Folder::new`], with an issuer for each of these DNS providers; the first is called `bench`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn with_challenges(binary: &Path, plugins: &str, providers: &[&str]) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().display();
         let hash = hex::encode(Sha256::digest(API_KEY));
-        let config = format!(
-            "common:\n  api_key_hash: \"{hash}\"\n{plugins}issuer:\n  bench:\n    ca_dir_url: https://127.0.0.1:1/dir\n    \
-             dns_challenge: pdns\nstorage:\n  embedded:\n    path: {path}/acme-manager.redb\n"
-        );
+        let mut config = format!("common:\n  api_key_hash: \"{hash}\"\n{plugins}issuer:\n");
+        for (number, provider) in providers.iter().enumerate() {
+            let name = if number == 0 { "bench".to_owned() } else { format!("bench-{provider}") };
+            config += &format!("  {name}:\n    ca_dir_url: https://127.0.0.1:1/dir\n    dns_challenge: {provider}\n");
+        }
+        config += &format!("storage:\n  embedded:\n    path: {path}/acme-manager.redb\n");
         fs::write(directory.path().join("config.yml"), config)?;
         fs::write(directory.path().join(".env"), "")?;
         Ok(Self { binary: binary.to_path_buf(), directory })
@@ -87,7 +99,7 @@ impl Folder {
         command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
         let begun = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {}", self.binary.display()))?;
-        let mut running = Running { address, start: Duration::ZERO, child };
+        let mut running = Running { address, start: Duration::ZERO, begun, child };
         while !is_ready(address) {
             let log = || fs::read_to_string(&log).unwrap_or_default();
             if let Some(status) = running.child.try_wait()? {
@@ -107,6 +119,31 @@ impl Running {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// The bundled DNS providers, and which of them are not loaded yet.
+    ///
+    /// # Errors
+    /// When the server does not say.
+    pub(crate) fn providers(&self) -> anyhow::Result<(Vec<String>, usize)> {
+        let answer = get(self.address, "/api/v1/plugins")?;
+        let body = answer.split_once("\r\n\r\n").context("no body")?.1;
+        let plugins: Vec<PluginStatus> = serde_json::from_str(body).with_context(|| answer.clone())?;
+        let providers = plugins.iter().filter(|plugin| plugin.kind == PluginKind::default());
+        let unloaded = providers.clone().filter(|plugin| plugin.state == PluginState::Unloaded).count();
+        Ok((providers.map(|plugin| plugin.name.clone()).collect(), unloaded))
+    }
+
+    /// From the start of the process until every DNS provider is loaded.
+    ///
+    /// # Errors
+    /// When that does not come to pass in time.
+    pub(crate) fn all_loaded(&self) -> anyhow::Result<Duration> {
+        while self.providers()?.1 > 0 {
+            ensure!(self.begun.elapsed() < START_DEADLINE, "not all plugins were loaded in {START_DEADLINE:?}");
+            thread::sleep(POLL_INTERVAL);
+        }
+        Ok(self.begun.elapsed())
+    }
 }
 
 impl Drop for Running {
@@ -123,13 +160,14 @@ impl Drop for Running {
 }
 
 fn is_ready(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        Ok(answer.starts_with(b"HTTP/1.1 200"))
-    };
-    ask().unwrap_or(false)
+    get(address, "/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+fn get(address: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {API_KEY}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }

@@ -13,7 +13,7 @@ use crate::support::{Reports, plugin, present};
 
 /// What a name server does with a request.
 #[derive(Clone, Copy, PartialEq)]
-enum Temper {
+pub(crate) enum Temper {
     Answers,
     /// Only the second time, as after a lost datagram.
     AnswersLate,
@@ -48,12 +48,12 @@ fn changed(bytes: &[u8], at: usize, mask: u8) -> Vec<u8> {
 }
 
 /// A server that ends with its test.
-struct NameServer {
-    address: SocketAddr,
+pub(crate) struct NameServer {
+    pub(crate) address: SocketAddr,
     _tasks: tokio::task::JoinSet<()>,
 }
 
-async fn name_server(temper: Temper) -> NameServer {
+pub(crate) async fn name_server(temper: Temper) -> NameServer {
     let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = tcp.local_addr().expect("an address");
     let udp = UdpSocket::bind(address).await.expect("the same port");

@@ -85,11 +85,11 @@ async fn other_worlds_are_explained() {
         ),
         (
             "(component (import \"acme-manager:dns/host@2.0.0\" (instance)))".to_owned(),
-            "it imports `acme-manager:dns/host@2.0.0`, this host offers `acme-manager:dns/host@1.1.0`",
+            "it imports `acme-manager:dns/host@2.0.0`, this host offers `acme-manager:dns/host@1.2.0`",
         ),
         (
             "(component (instance $i) (export \"acme-manager:dns/provider@2.0.0\" (instance $i)))".to_owned(),
-            "it exports `acme-manager:dns/provider@2.0.0`, this host calls `acme-manager:dns/provider@1.1.0`",
+            "it exports `acme-manager:dns/provider@2.0.0`, this host calls `acme-manager:dns/provider@1.2.0`",
         ),
         (
             "(component (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))".to_owned(),
@@ -183,7 +183,7 @@ async fn inspection_needs_neither_environment_nor_grants() {
         "{:?}",
         found.imports
     );
-    assert!(found.exports.contains(&"acme-manager:dns/provider@1.1.0#present".to_owned()), "{:?}", found.exports);
+    assert!(found.exports.contains(&"acme-manager:dns/provider@1.2.0#present".to_owned()), "{:?}", found.exports);
     let description = found.description.expect("it was asked").expect("it answered");
     assert_eq!(description.environment[0].help, "the TOKEN, now None");
     assert!(found.notes.iter().any(|note| note.contains("empty file system")), "{:?}", found.notes);

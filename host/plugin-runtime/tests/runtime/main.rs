@@ -9,6 +9,8 @@ mod http;
 mod limits;
 mod load;
 mod logs;
+mod namecheap;
 mod server;
 mod support;
+mod turns;
 mod versions;

@@ -1,14 +1,16 @@
-//! What was built against version 1.0 of the contract goes on working: `tests/built-for-1.0`.
+//! What was built against earlier versions of the contract goes on working: `tests/built-for-1.0` and `-1.1`.
 
 use std::path::PathBuf;
 
 use acme_manager_plugin_runtime::{ChallengeKind, Origin, PluginDigest, PluginSettings, ProposedOrder, World};
 
+use crate::dns::{Temper, name_server};
 use crate::server::Server;
 use crate::support::{ENGINE, TOKEN, present, record};
 
+/// A file of `tests/built-for-…`.
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/built-for-1.0").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/built-for-{name}"))
 }
 
 fn settings(name: &str) -> PluginSettings {
@@ -20,7 +22,7 @@ fn settings(name: &str) -> PluginSettings {
 #[tokio::test]
 async fn a_provider_of_1_0_does_everything_it_did() {
     let server = Server::start(None).await;
-    let mut settings = settings("provider.wasm");
+    let mut settings = settings("1.0/provider.wasm");
     settings.environment.insert("TOKEN".into(), TOKEN.into());
     settings.grants.hosts = vec![format!("http://{}", server.address).parse().expect("a grant")];
     let plugin = ENGINE.load(settings).await.expect("it loads");
@@ -38,8 +40,19 @@ async fn a_provider_of_1_0_does_everything_it_did() {
 }
 
 #[tokio::test]
+async fn a_provider_of_1_1_sends_dns_messages() {
+    let server = name_server(Temper::Answers).await;
+    let mut settings = settings("1.1/provider.wasm");
+    settings.grants.dns_servers = vec![server.address.to_string().parse().expect("a grant")];
+    let plugin = ENGINE.load(settings).await.expect("it loads");
+    assert!(plugin.exchanges_dns());
+    let answer = present(&plugin, &format!("dns udp {}", server.address)).await.expect("an answer");
+    assert!(answer.ends_with("id ac3e"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_hook_of_1_0_is_asked_as_before() {
-    let mut settings = settings("hook.wasm");
+    let mut settings = settings("1.0/hook.wasm");
     settings.environment.insert("BEHAVIOUR".into(), "refuse".into());
     let hook = ENGINE.load_hook(settings).await.expect("it loads");
     let order =
@@ -50,7 +63,11 @@ async fn a_hook_of_1_0_is_asked_as_before() {
 
 #[tokio::test]
 async fn an_inspection_finds_no_fault_with_them() {
-    for (name, world) in [("provider.wasm", World::DnsProvider), ("hook.wasm", World::IssuanceHook)] {
+    for (name, world) in [
+        ("1.0/provider.wasm", World::DnsProvider),
+        ("1.0/hook.wasm", World::IssuanceHook),
+        ("1.1/provider.wasm", World::DnsProvider),
+    ] {
         let found = ENGINE.inspect(std::fs::read(fixture(name)).expect("a file")).await.expect("a component");
         assert_eq!((found.world, found.difference), (world, None), "{name}");
     }

@@ -5,6 +5,7 @@
 mod artifact;
 mod foreign;
 mod load;
+mod recorder;
 mod set;
 pub(super) mod signature;
 

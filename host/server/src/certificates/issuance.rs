@@ -251,7 +251,7 @@ impl Certificates {
         }
         let renewals = old.as_ref().map_or(0, |record| record.metadata.renewal_count);
         let renewals = if intent.purpose == Purpose::Renew { renewals + 1 } else { renewals };
-        let mut metadata = super::metadata_of(&intent.id.owner, &intent.params);
+        let mut metadata = super::stored::metadata_of(&intent.id.owner, &intent.params);
         metadata.csr.clone_from(&intent.csr);
         metadata.expires = format_date(leaf.not_after);
         metadata.fingerprint = leaf.fingerprint();
@@ -380,7 +380,7 @@ impl Certificates {
         configured: &ConfiguredIssuer,
     ) -> Result<Challenge, CertificateError> {
         let params = &stored.intent.params;
-        super::wanted_challenge(params, configured.default_challenge.as_ref())?
+        super::wanted::wanted_challenge(params, configured.default_challenge.as_ref())?
             .ok_or_else(|| CertificateError::NoChallenge { issuer: issuer.clone() })
     }
 }

@@ -1,10 +1,10 @@
 //! Certificates in the store: the existing system's field names, plus `key` for keys that the server made.
 
-use acme_manager_api::{Certificate, CertificateMetadata};
+use acme_manager_api::{Certificate, CertificateMetadata, CertificateParams};
 use serde_json::{Map, Value, json};
 
 use crate::clock::parse_date;
-use crate::names::{CertificateId, CertificateKey};
+use crate::names::{CertificateId, CertificateKey, Owner};
 use crate::records::CertificateRecord;
 use crate::storage::{Secret, Version, Versioned};
 
@@ -116,4 +116,24 @@ fn id_of(place: &str) -> Option<CertificateId> {
         _ => return None,
     };
     Some(CertificateId { owner: segments.first()?.parse().ok()?, key })
+}
+
+/// What a request makes of the metadata; the rest comes with the certificate.
+pub(super) fn metadata_of(owner: &Owner, params: &CertificateParams) -> CertificateMetadata {
+    CertificateMetadata {
+        domain: params.domain.clone(),
+        issuer: params.issuer.clone(),
+        bundle: params.bundle,
+        san: params.san.clone(),
+        days: params.days,
+        renewal_days: params.renewal_days.clone(),
+        dns_challenge: params.dns_challenge.clone(),
+        http_challenge: params.http_challenge.clone(),
+        owner: owner.to_string(),
+        labels: params.labels.clone(),
+        key_type: params.key_type.clone(),
+        profile: params.profile.clone(),
+        name: params.name.clone(),
+        ..CertificateMetadata::default()
+    }
 }

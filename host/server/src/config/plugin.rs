@@ -1,21 +1,23 @@
 //! The list `common.plugins`: components to load, and grants and limits of bundled ones.
 
+mod grants;
+mod source;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{DnsGrant, HostGrant, read_component};
 use ipnet::IpNet;
-use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use secrecy::SecretString;
 
-use super::artifact::{self, Artifact, RegistryUser};
+use super::artifact::RegistryUser;
 use super::section::{Notes, Section, scalar};
-use super::tree::{Node, Show};
+use super::tree::Show;
 use super::trusted_key::{self, TrustedKey};
 use crate::names::ProviderName;
+use grants::{parse_host, parse_name_server, parse_network, read_items};
+pub use source::{Checksum, PluginSource};
+use source::{absolute_file, read_kind, read_registry_user, read_source};
 
 pub(super) const KEYS: &[&str] = &[
     "name",
@@ -35,6 +37,7 @@ pub(super) const KEYS: &[&str] = &[
     "fuel",
     "max_concurrency",
     "dns_rate_limit",
+    "record_failures",
 ];
 
 /// One entry of `common.plugins`.
@@ -70,6 +73,8 @@ pub struct Plugin {
     pub max_concurrency: Option<u32>,
     /// Calls per second for one provider account; `None` leaves it to the plugin's own description.
     pub dns_rate_limit: Option<u32>,
+    /// Where recordings of failed calls go; absolute.
+    pub record_failures: Option<PathBuf>,
 }
 
 /// What a plugin is for.
@@ -81,60 +86,8 @@ pub enum PluginKind {
     IssuanceHook,
 }
 
-/// Where a plugin comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PluginSource {
-    /// The entry has no `path`: the name must be that of a bundled plugin.
-    Bundled,
-    /// A file that must have this digest.
-    File {
-        /// Absolute.
-        path: PathBuf,
-        /// What its content must hash to.
-        checksum: Checksum,
-    },
-    /// An artifact of a registry.
-    Registry {
-        /// Which one; its digest pins the component.
-        artifact: Artifact,
-        /// What the component must hash to, if the config says so as well.
-        checksum: Option<Checksum>,
-    },
-    /// A file without `checksum`, for servers that were started with `-allow-unverified-plugins`.
-    Unverified {
-        /// Absolute.
-        path: PathBuf,
-    },
-    /// The entry can never be loaded; the server runs on without this plugin.
-    Broken {
-        /// As far as it is known.
-        path: PathBuf,
-        /// What is wrong, for the operator.
-        problem: String,
-    },
-}
-
-/// A SHA-256 digest; `Display` is 64 lower-case hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Checksum(pub [u8; 32]);
-
-impl fmt::Display for Checksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Checksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Checksum({self})")
-    }
-}
-
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MEMORY_MB: u32 = 64;
-
-/// A component that has this in it and is no hook gets an error that names `kind`.
-const HOOK_INTERFACE: &[u8] = b"acme-manager:issuance/hook@";
 
 /// A referenced file holds a credential; anything longer is a wrong path.
 const LONGEST_REFERENCE: u64 = 64 * 1024;
@@ -176,6 +129,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     let memory_mb = section.count("memory_mb", "MiB", 1..=4_096).unwrap_or(MEMORY_MB);
     let fuel = section.number("fuel", "fuel units", 1..=u64::MAX);
     let max_concurrency = section.count("max_concurrency", "a number of calls", 1..=1_024);
+    let record_failures = absolute_file(section, "record_failures");
     let dns_rate_limit = section.count("dns_rate_limit", "calls per second", 1..=10_000);
     Some(Plugin {
         name: name?,
@@ -193,126 +147,8 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
         fuel,
         max_concurrency,
         dns_rate_limit,
+        record_failures,
     })
-}
-
-/// Without a `kind`, a file is what it says itself. To take a policy for a provider would be to issue without asking, and
-/// so it would be with the programs that the existing system runs before its orders.
-fn read_kind(section: &Section<'_>, source: Option<&PluginSource>) -> Option<PluginKind> {
-    if let Some(word) = section.optional_text("kind") {
-        return match word.as_str() {
-            "dns-provider" => Some(PluginKind::DnsProvider),
-            "issuance-hook" => Some(PluginKind::IssuanceHook),
-            other => {
-                section.mistake("kind", format!("expected dns-provider or issuance-hook, got {other:?}"));
-                None
-            }
-        };
-    }
-    let (PluginSource::File { path, .. } | PluginSource::Unverified { path } | PluginSource::Broken { path, .. }) =
-        source?
-    else {
-        return None;
-    };
-    let bytes = read_component(path).ok()?;
-    if memchr::memmem::find(&bytes, HOOK_INTERFACE).is_some() {
-        return Some(PluginKind::IssuanceHook);
-    }
-    if !bytes.starts_with(b"#!") && !bytes.starts_with(b"\x7fELF") {
-        return None;
-    }
-    section.warning(
-        "path",
-        "is a program, and programs were asked before every order; components of the kind issuance-hook are now. \
-         Nothing is issued until the entry names such a component, or is removed",
-    );
-    Some(PluginKind::IssuanceHook)
-}
-
-/// A digest that cannot be right breaks this one plugin, not the config: a half-edited entry must not keep the
-/// server, with all its other issuers, from starting.
-fn read_source(section: &Section<'_>, is_signed_for_nobody: bool) -> Option<PluginSource> {
-    let checksum = section.optional_text("checksum");
-    if !section.has("path") {
-        for key in ["checksum", "signature", "trusted_keys", "registry_username", "registry_password"] {
-            if section.has(key) && (key != "checksum" || checksum.is_some()) {
-                section.mistake(key, "has no meaning without `path`: bundled plugins are part of the server");
-            }
-        }
-        return Some(PluginSource::Bundled);
-    }
-    let place = section.text("path")?;
-    let artifact = place.strip_prefix(artifact::SCHEME).map(Artifact::parse);
-    let artifact = match artifact.transpose() {
-        Ok(artifact) => artifact,
-        Err(problem) => {
-            section.mistake("path", problem);
-            return None;
-        }
-    };
-    if artifact.is_none() {
-        for key in ["registry_username", "registry_password"] {
-            if section.has(key) {
-                section.mistake(key, "has no meaning without a `path` that begins with oci://");
-            }
-        }
-    }
-    let path = if artifact.is_some() { PathBuf::from(place) } else { absolute_file(section, "path")? };
-    if is_signed_for_nobody {
-        let problem = "nothing would check the signature: name the public key in `trusted_keys`, or in \
-                       `plugin_trusted_keys` of `common` for all plugins";
-        section.warning("signature", format!("{problem}; the plugin stays off"));
-        return Some(PluginSource::Broken { path, problem: problem.to_owned() });
-    }
-    if let (Some(artifact), None) = (&artifact, &checksum) {
-        return Some(PluginSource::Registry { artifact: artifact.clone(), checksum: None });
-    }
-    let Some(checksum) = checksum else {
-        section.warning("checksum", "not set: the plugin is loaded only with -allow-unverified-plugins");
-        return Some(PluginSource::Unverified { path });
-    };
-    let mut digest = [0; 32];
-    if hex::decode_to_slice(&checksum, &mut digest).is_ok() {
-        let checksum = Checksum(digest);
-        return Some(match artifact {
-            Some(artifact) => PluginSource::Registry { artifact, checksum: Some(checksum) },
-            None => PluginSource::File { path, checksum },
-        });
-    }
-    let problem = format!("expected the SHA-256 digest of the file, 64 hex digits, got {checksum:?}");
-    section.warning("checksum", format!("{problem}: the plugin stays off"));
-    Some(PluginSource::Broken { path, problem })
-}
-
-/// Both keys, or neither.
-fn read_registry_user(section: &Section<'_>) -> Option<RegistryUser> {
-    let (name_key, password_key) = ("registry_username", "registry_password");
-    for (key, other) in [(name_key, password_key), (password_key, name_key)] {
-        if section.has(key) && !section.has(other) {
-            section.mistake(key, format!("has no meaning without `{other}`"));
-        }
-    }
-    let name = section.text(name_key);
-    let password = section.optional_secret(password_key)?;
-    match resolve(password.expose_secret()) {
-        Ok(password) => Some(RegistryUser { name: name?, password }),
-        Err(problem) => {
-            section.mistake(password_key, problem);
-            None
-        }
-    }
-}
-
-fn absolute_file(section: &Section<'_>, key: &str) -> Option<PathBuf> {
-    if !section.has(key) {
-        return None;
-    }
-    let path = section.file(key)?;
-    if !path.is_absolute() {
-        section.mistake(key, format!("expected an absolute path, got {:?}", path.display().to_string()));
-        return None;
-    }
-    Some(path)
 }
 
 fn read_env(section: &Section<'_>, notes: &Notes) -> BTreeMap<String, SecretString> {
@@ -362,61 +198,4 @@ pub(super) fn read_text_file(path: &Path) -> Result<zeroize::Zeroizing<String>, 
         return Err(format!("cannot read {}: expected a file of at most 64 KiB", path.display()));
     }
     Ok(zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?))
-}
-
-fn read_items<T>(
-    section: &Section<'_>,
-    notes: &Notes,
-    key: &str,
-    parse: fn(&str) -> Result<T, &'static str>,
-) -> Vec<T> {
-    let mut items = Vec::new();
-    for (path, node) in section.list(key) {
-        // A user name in front of a host comes with a password.
-        let show = if scalar(node).is_some_and(|text| text.contains('@')) { Show::KindOnly } else { Show::Value };
-        match item(node).and_then(parse) {
-            Ok(value) => items.push(value),
-            Err(reason) => notes.mistake(path, node.line, format!("{reason}, got {}", node.describe(show))),
-        }
-    }
-    items
-}
-
-fn item(node: &Node) -> Result<&str, &'static str> {
-    scalar(node).ok_or("expected text")
-}
-
-fn parse_host(text: &str) -> Result<String, &'static str> {
-    const EXPECTED: &str = "expected a host such as `api.example.com`, `*.example.com` or `https://host:8443`";
-    let (scheme, rest) = match text.split_once("://") {
-        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
-        Some(_) => return Err("expected http:// or https://, or no scheme"),
-        None => ("https", text),
-    };
-    if rest.contains(['/', '?', '#', '@', ' ']) {
-        return Err("expected a host without path, query or user name");
-    }
-    let plain = rest.strip_prefix("*.").unwrap_or(rest);
-    // A bare IPv6 address would read as host and port; what is wrong with it is said below.
-    let authority = if plain.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{plain}]") } else { plain.to_owned() };
-    let url = Url::parse(&format!("{scheme}://{authority}")).map_err(|_| EXPECTED)?;
-    match url.host() {
-        Some(Host::Domain(name)) if !name.contains('*') && !name.is_empty() => {}
-        Some(Host::Ipv4(_) | Host::Ipv6(_)) if plain == rest => {}
-        _ => return Err(EXPECTED),
-    }
-    // What the runtime does not understand would keep the plugin from being loaded, later and without a line.
-    text.parse::<HostGrant>().map(|_| text.to_owned()).map_err(|error| error.reason())
-}
-
-fn parse_name_server(text: &str) -> Result<String, &'static str> {
-    text.parse::<DnsGrant>().map(|_| text.to_owned()).map_err(|error| error.reason())
-}
-
-fn parse_network(text: &str) -> Result<IpNet, &'static str> {
-    const EXPECTED: &str = "expected a network such as `10.0.0.0/8` or `fd00::/8`";
-    match text.parse::<IpNet>() {
-        Ok(network) => Ok(network.trunc()),
-        Err(_) => text.parse::<IpAddr>().map(IpNet::from).map_err(|_| EXPECTED),
-    }
 }

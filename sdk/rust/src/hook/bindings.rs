@@ -13,7 +13,7 @@ wit_bindgen::generate!({
     ",
     world: "acme-manager:plugin-sdk/hook",
     with: {
-        "acme-manager:dns/types@1.1.0": crate::bindings::acme_manager::dns::types,
+        "acme-manager:dns/types@1.2.0": crate::bindings::acme_manager::dns::types,
         "acme-manager:issuance/types@1.0.0": generate,
     },
     pub_export_macro: true,

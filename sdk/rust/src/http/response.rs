@@ -36,6 +36,18 @@ impl Response {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The value of the first cookie of that name that the answer sets (RFC 6265 §4.1.1).
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let set = self.raw.headers.iter().filter(|(present, _)| present.eq_ignore_ascii_case("set-cookie"));
+        let mut pairs = set.filter_map(|(_, cookie)| cookie.split(';').next()?.split_once('='));
+        pairs.find(|(present, _)| present.trim() == name).map(|(_, value)| value.trim())
+    }
+
+    /// The request that it answers, as `GET host/path`.
+    pub fn request(&self) -> &str {
+        &self.what
+    }
+
     /// The body.
     pub fn body(&self) -> &[u8] {
         &self.raw.body

@@ -19,9 +19,10 @@ wit_bindgen::generate!({
     inline: "
         package acme-manager:misbehaving;
         world guest {
-            import acme-manager:dns/host@1.1.0;
-            import acme-manager:dns/exchange@1.1.0;
-            export acme-manager:dns/provider@1.1.0;
+            import acme-manager:dns/host@1.2.0;
+            import acme-manager:dns/exchange@1.2.0;
+            import acme-manager:dns/turn@1.2.0;
+            export acme-manager:dns/provider@1.2.0;
         }
     ",
     generate_all,
@@ -30,6 +31,7 @@ wit_bindgen::generate!({
 use acme_manager::dns::{
     exchange::{self, Transport},
     host::{self, Level},
+    turn,
     types::EnvironmentKey,
     types::ErrorKind,
 };
@@ -90,6 +92,7 @@ impl Guest for Misbehaving {
                 std::thread::sleep(Duration::from_millis(number(1) as u64));
                 Ok("rested".into())
             }
+            "turns" => turns(&words[1..]),
             "panic" => panic!("the token is {}", token()),
             "exit" => process::exit(i32::from(number(1) != 0)),
             "log-flood" => flood(number(1)),
@@ -152,6 +155,17 @@ impl Guest for Misbehaving {
 
 fn error(kind: ErrorKind, message: &str) -> Error {
     Error { kind, message: message.into(), retry_after: None }
+}
+
+/// Takes the turns at some names and does what the last word says: rest so many milliseconds, or panic.
+fn turns(words: &[&str]) -> Result<String, Error> {
+    let (end, names) = words.split_last().expect("an end");
+    for name in names {
+        turn::take(name).map_err(|reason| error(ErrorKind::Other, &reason))?;
+    }
+    let pause = end.parse().expect("a number, or a panic");
+    std::thread::sleep(Duration::from_millis(pause));
+    Ok("had its turn".into())
 }
 
 fn token() -> String {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use acme_manager_plugin_runtime::{
     Description, DnsGrant, Engine, EnvironmentKey, Grants, Hook, HookDescription, HostGrant, Limits, LoadError, Loaded,
-    Observer, Origin, Plugin, PluginSettings,
+    Observer, Origin, Plugin, PluginSettings, Recorder,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{BUNDLED, Loader, artifact, foreign};
+use super::{BUNDLED, Loader, artifact, foreign, recorder};
 use crate::certificates::chain;
 use crate::config::{self, Environment, PluginSource};
 
@@ -80,6 +80,7 @@ pub(super) async fn bundled<D: Kind>(
     settings.grants.hosts.extend(hosts);
     settings.grants.dns_servers.extend(servers);
     settings.observer = observer;
+    settings.recorder = recorder(entry);
     D::equip(&bare, settings).await.map_err(|e| chain(&e))
 }
 
@@ -108,6 +109,7 @@ pub(super) async fn foreign<D: Kind>(
     settings.limits = limits(entry);
     settings.grants = grants(&[], Some(entry))?;
     settings.observer = observer;
+    settings.recorder = recorder(Some(entry));
     D::load(&loader.engine, settings).await.map_err(|e| chain(&e))
 }
 
@@ -163,6 +165,13 @@ fn endpoints(
         hosts.push(HostGrant::origin(&url).ok_or_else(wrong)?);
     }
     Ok((hosts, servers))
+}
+
+/// Only calls of DNS providers can be played back, so hooks are not recorded.
+fn recorder(entry: Option<&config::Plugin>) -> Option<Recorder> {
+    let entry = entry?;
+    let folder = entry.record_failures.clone()?;
+    Some(recorder::recorder(folder, entry.name.as_str()))
 }
 
 fn limits(entry: &config::Plugin) -> Limits {

@@ -85,6 +85,7 @@ const PLUGIN: &[Row] = &[
     ("{name: a, memory_mb: 0}", "memory_mb", "expected MiB from 1 to 4096, got 0"),
     ("{name: a, fuel: 0}", "fuel", "expected fuel units at least 1, got 0"),
     ("{name: a, max_concurrency: 0}", "max_concurrency", "expected a number of calls from 1 to 1024"),
+    ("{name: a, record_failures: recordings}", "record_failures", "expected an absolute path, got \"recordings\""),
     ("{name: a, dns_rate_limit: fast}", "dns_rate_limit", "expected calls per second, got \"fast\""),
     ("{name: a, alowed_hosts: []}", "alowed_hosts", "did you mean `allowed_hosts`?"),
 ];
