@@ -24,7 +24,7 @@ const HOOK: &str = "caa.wasm";
 const LEAST_LOADED: usize = 32;
 const CALLS: usize = 10_000;
 const PROCESSES: usize = 500;
-/// Calls that run at the same time where their memory is measured: as many as an engine has room for by default.
+/// Calls that run at the same time where their memory is measured: as many as one plugin can have.
 const RUNNING: usize = 32;
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -98,14 +98,14 @@ async fn running(engine: &Engine) {
         value: value.into(),
         ttl: 60,
     };
-    let before = resident_kib();
+    let (before, free) = (resident_kib(), engine.usage().free_slots);
     let mut calls = JoinSet::new();
     for _ in 0..RUNNING {
         let (plugin, record) = (plugin.clone(), record("sleep 3000"));
         calls.spawn(async move { plugin.present(&record).await.map(drop) });
     }
     tokio::time::sleep(SETTLE).await;
-    assert_eq!(engine.usage().free_slots, 0, "all calls run");
+    assert_eq!(engine.usage().free_slots, free - RUNNING, "all calls run");
     let during = resident_kib();
     while let Some(call) = calls.join_next().await {
         call.expect("no panic").expect("it slept");

@@ -6,7 +6,10 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,7 +26,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::{
     breaker::{Pass, Suspension},
-    error::CallError,
+    error::{CONCURRENCY, CONCURRENCY_OF_ALL, CallError},
     guest_log::{GuestLog, escape},
     http::{Outbound, Traffic},
     limiter::MAX_TABLE_ELEMENTS,
@@ -40,6 +43,9 @@ const MAX_COPY_BYTES: usize = 4 << 20;
 /// How long after the deadline a guest that computes is interrupted. The timer has its turn before, because it can
 /// tell a time-out from a trap.
 const GRACE: Duration = Duration::from_millis(100);
+/// Calls of all plugins that wait for a slot of the engine, each with a slot of its plugin in hand; further ones fail at
+/// once.
+const MAX_WAITING_OF_ALL: usize = 1024;
 /// A trap's description, in errors.
 const MAX_DETAIL_BYTES: usize = 2048;
 
@@ -160,14 +166,21 @@ impl Sandbox {
         let own = match self.permits.try_acquire() {
             Ok(permit) => permit,
             Err(_) => {
-                let _waiting = Waiting::join(self)
-                    .ok_or_else(|| self.overloaded(format!("{} calls wait already", self.limits.max_waiting)))?;
-                self.wait(&self.permits, deadline).await?
+                let _waiting = Waiting::join(&self.waiting, self.limits.max_waiting).ok_or_else(|| {
+                    self.overloaded(format!("{} calls wait already", self.limits.max_waiting), CONCURRENCY)
+                })?;
+                self.wait(&self.permits, deadline, CONCURRENCY).await?
             }
         };
         let global = match self.engine.0.slots.try_acquire() {
             Ok(permit) => permit,
-            Err(_) => self.wait(&self.engine.0.slots, deadline).await?,
+            Err(_) => {
+                let _waiting = Waiting::join(&self.engine.0.waiting, MAX_WAITING_OF_ALL).ok_or_else(|| {
+                    let detail = format!("{MAX_WAITING_OF_ALL} calls of all plugins wait already");
+                    self.overloaded(detail, CONCURRENCY_OF_ALL)
+                })?;
+                self.wait(&self.engine.0.slots, deadline, CONCURRENCY_OF_ALL).await?
+            }
         };
         Ok((own, global))
     }
@@ -176,12 +189,15 @@ impl Sandbox {
         &self,
         slots: &'a tokio::sync::Semaphore,
         deadline: Instant,
+        setting: &'static str,
     ) -> Result<SemaphorePermit<'a>, CallError> {
         match timeout_at(deadline, slots.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_closed)) => Err(self.host_failure("the slots are closed")),
             Err(_elapsed) => {
-                Err(self.overloaded(format!("none became free within {} s", self.limits.timeout.as_secs_f64())))
+                let whose = if setting == CONCURRENCY { "its own" } else { "those of all plugins" };
+                let detail = format!("none of {whose} became free within {} s", self.limits.timeout.as_secs_f64());
+                Err(self.overloaded(detail, setting))
             }
         }
     }
@@ -219,7 +235,7 @@ impl Sandbox {
             return CallError::Exited { plugin, status: *status };
         }
         if error.is::<PoolConcurrencyLimitError>() {
-            return self.overloaded("the instance pool of the server is used up".into());
+            return self.overloaded("the instance pool of the server is used up".into(), CONCURRENCY_OF_ALL);
         }
         if state.limiter.refused_table {
             let detail = format!("its tables may have {MAX_TABLE_ELEMENTS} elements");
@@ -248,11 +264,11 @@ impl Sandbox {
 
     fn timeout(&self, state: &State) -> CallError {
         let (plugin, limit) = (self.name.clone(), self.limits.timeout);
-        CallError::Timeout { plugin, limit, denied: state.outbound.traffic().refused() }
+        CallError::Timeout { plugin, limit, denied: state.outbound.traffic().obstacle().map(|met| met.to_string()) }
     }
 
-    fn overloaded(&self, detail: String) -> CallError {
-        CallError::Overloaded { plugin: self.name.clone(), detail }
+    fn overloaded(&self, detail: String, setting: &'static str) -> CallError {
+        CallError::Overloaded { plugin: self.name.clone(), detail, setting }
     }
 
     fn host_failure(&self, detail: &str) -> CallError {
@@ -308,19 +324,20 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or("a panic without a message").to_owned()
 }
 
-/// A place in the plugin's queue.
-struct Waiting<'a>(&'a Sandbox);
+/// A place in a queue.
+struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn join(sandbox: &'a Sandbox) -> Option<Self> {
-        let before = sandbox.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Self(sandbox);
-        (before < sandbox.limits.max_waiting).then_some(place)
+    /// Nothing when `most` wait already.
+    fn join(queue: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let before = queue.fetch_add(1, Ordering::Relaxed);
+        let place = Self(queue);
+        (before < most).then_some(place)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

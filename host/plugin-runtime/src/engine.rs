@@ -5,7 +5,7 @@ use std::{
     fmt,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     thread,
     time::Duration,
 };
@@ -48,13 +48,14 @@ pub struct EngineSettings {
     /// An absolute directory for compiled components; `None` compiles at every start. It holds native code that is
     /// run, so it is created for this user alone and refused when others can write to it.
     pub compile_cache: Option<PathBuf>,
-    /// Calls of all plugins together that run at the same time; further ones wait.
+    /// Calls of all plugins together that run at the same time; further ones wait. No plugin gets more than half of
+    /// them, so that one that hangs leaves room for others.
     pub max_instances: u32,
 }
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { compile_cache: None, max_instances: 32 }
+        Self { compile_cache: None, max_instances: 64 }
     }
 }
 
@@ -101,6 +102,9 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<State>,
     /// One permit per instance that may live.
     pub(crate) slots: Semaphore,
+    /// Calls that wait for one.
+    pub(crate) waiting: AtomicUsize,
+    max_instances: usize,
     pub(crate) components: Components,
     /// Of all plugins, each by its name, so that a plugin that is replaced and its successor share them.
     pub(crate) turns: Arc<PluginTurns>,
@@ -130,6 +134,8 @@ impl Engine {
             wasm,
             linker,
             slots: Semaphore::new(instances as usize),
+            waiting: AtomicUsize::new(0),
+            max_instances: instances as usize,
             components: Components::default(),
             turns: Arc::default(),
             pooled,
@@ -149,6 +155,11 @@ impl Engine {
             },
             None => Usage { free_slots: slots, ..Usage::default() },
         }
+    }
+
+    /// The most calls of one plugin that run at the same time, whatever its limits say.
+    pub fn share(&self) -> usize {
+        self.0.max_instances.div_ceil(2)
     }
 
     /// Whether instances come from the pool.

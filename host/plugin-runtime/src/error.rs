@@ -9,7 +9,8 @@ use crate::bindings::types;
 const TIMEOUT: &str = "common.plugins[].timeout";
 const FUEL: &str = "common.plugins[].fuel";
 const MEMORY: &str = "common.plugins[].memory_mb";
-const CONCURRENCY: &str = "common.plugins[].max_concurrency";
+pub(crate) const CONCURRENCY: &str = "common.plugins[].max_concurrency";
+pub(crate) const CONCURRENCY_OF_ALL: &str = "common.plugin_max_concurrency";
 
 /// Why a plugin said no, in its own words; the contract freezes the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,12 +125,14 @@ pub enum CallError {
         last: String,
     },
     /// Too many calls of this plugin, or of all plugins, run or wait already.
-    #[error("plugin `{plugin}` has no free slot: {detail}; raise `{CONCURRENCY}`")]
+    #[error("plugin `{plugin}` has no free slot: {detail}; raise `{setting}`")]
     Overloaded {
         /// The plugin's name.
         plugin: Arc<str>,
         /// Which queue is full.
         detail: String,
+        /// The key of the configuration that makes it longer.
+        setting: &'static str,
     },
     /// The host itself failed. This is a defect of acme-manager, not of the plugin.
     #[error("the plugin runtime failed while it ran plugin `{plugin}`: {detail}")]
@@ -145,7 +148,7 @@ impl CallError {
     /// Whether the same call can succeed later without anybody changing anything.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Refused { kind, .. } => kind.retryable(),
+            Self::Refused { kind, .. } => kind.retryable() && !self.is_denial(),
             Self::Timeout { .. } | Self::Overloaded { .. } | Self::Suspended { .. } => true,
             Self::OutOfFuel { .. }
             | Self::OutOfMemory { .. }
@@ -157,9 +160,18 @@ impl CallError {
         }
     }
 
-    /// The class, for counting: the kind of a refusal, otherwise what broke or which limit was reached.
+    /// Whether a destination was refused and the plugin's own word does not speak against that being the reason: then
+    /// only the operator can help, by granting it.
+    fn is_denial(&self) -> bool {
+        use ErrorKind::{Config, Other, Unavailable};
+        matches!(self, Self::Refused { kind: Config | Unavailable | Other, denied: Some(_), .. })
+    }
+
+    /// The class, for counting: the kind of a refusal, `denied` where a destination was refused, otherwise what broke or
+    /// which limit was reached.
     pub fn class(&self) -> &'static str {
         match self {
+            Self::Refused { .. } if self.is_denial() => "denied",
             Self::Refused { kind, .. } => kind.as_str(),
             Self::Timeout { .. } => "timeout",
             Self::OutOfFuel { .. } => "out-of-fuel",
@@ -181,7 +193,7 @@ impl CallError {
             Self::Timeout { .. } => Some(TIMEOUT),
             Self::OutOfFuel { .. } => Some(FUEL),
             Self::OutOfMemory { .. } => Some(MEMORY),
-            Self::Overloaded { .. } => Some(CONCURRENCY),
+            Self::Overloaded { setting, .. } => Some(setting),
             Self::Refused { .. }
             | Self::OutOfBounds { .. }
             | Self::Panicked { .. }

@@ -26,7 +26,7 @@ use tokio::{
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 pub use self::connect::Resolver;
-pub(crate) use self::traffic::Traffic;
+pub(crate) use self::traffic::{Obstacle, Traffic};
 use self::{
     body::{ResponseBody, collect},
     pool::{Origin, Pool, Sender},
@@ -133,6 +133,7 @@ impl Network {
         let slot = timeout(CONNECTION_WAIT, self.connections.clone().acquire_owned()).await;
         let Ok(Ok(slot)) = slot else {
             self.note(&target.origin, "too many open connections: finish reading responses before sending requests");
+            traffic.meet(format!("more than {} open connections", self.limits.max_connections));
             return Err(Error::ConnectionLimitReached);
         };
         // Only with a slot in hand: the bodies that wait to be sent are host memory.
@@ -265,9 +266,7 @@ impl Outbound {
         self.requests = self.requests.saturating_add(1);
         let limit = self.network.limits.max_requests;
         if self.requests > limit {
-            self.deny(format!(
-                "the plugin sent more than {limit} requests in one call, a bound that no setting changes"
-            ));
+            self.traffic.meet(format!("more than {limit} requests and messages in one call"));
         }
         self.requests <= limit
     }

@@ -16,7 +16,7 @@ use crate::{
     digest::PluginDigest,
     engine::Engine,
     error::{CallError, ErrorKind},
-    http::Network,
+    http::{Network, Obstacle},
     limits::Limits,
     load::{Compiled, LoadError, PluginSettings},
     recording::{Asked, Recorder, Subject},
@@ -243,7 +243,7 @@ impl Sandbox {
             linked: compiled.linked,
             redactor,
             network: Arc::new(network),
-            permits: Semaphore::new(limits.max_concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            permits: Semaphore::new(limits.max_concurrency.clamp(1, engine.share())),
             waiting: AtomicUsize::new(0),
             breaker: Breaker::new(limits.breakages, limits.suspension),
             observer,
@@ -307,12 +307,17 @@ impl Sandbox {
         retry_after: Option<Duration>,
         state: &State,
     ) -> CallError {
-        CallError::Refused {
-            plugin: self.name.clone(),
-            kind,
-            message: crate::guest_log::escape(&self.redactor.redact_start(message, MAX_MESSAGE_BYTES)),
-            retry_after,
-            denied: state.outbound.traffic().refused(),
+        let plugin = self.name.clone();
+        let message = crate::guest_log::escape(&self.redactor.redact_start(message, MAX_MESSAGE_BYTES));
+        match state.outbound.traffic().obstacle() {
+            // Whatever the component makes of it: it would meet the bound the next time as well.
+            Some(Obstacle::Bound(bound)) => {
+                CallError::OutOfBounds { plugin, detail: format!("{bound}; it said: {message}") }
+            }
+            Some(Obstacle::Denied(advice)) => {
+                CallError::Refused { plugin, kind, message, retry_after, denied: Some(advice) }
+            }
+            None => CallError::Refused { plugin, kind, message, retry_after, denied: None },
         }
     }
 }

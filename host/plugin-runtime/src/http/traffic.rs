@@ -1,7 +1,7 @@
 //! What one call did on the network.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -14,11 +14,29 @@ use wasmtime_wasi_http::Error;
 use super::pool::Origin;
 use crate::recording::{Mark, Tape};
 
+/// What the host kept a guest from on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// A destination that is not granted; the text names the key that would grant it.
+    Denied(String),
+    /// A bound that no setting changes.
+    Bound(String),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(advice) => f.write_str(advice),
+            Self::Bound(bound) => write!(f, "{bound}, a bound that no setting changes"),
+        }
+    }
+}
+
 /// Counters of one call; connections and bodies write to them from other tasks.
 #[derive(Default)]
 pub(crate) struct Traffic {
-    /// What was refused or cut off last, with what to do about it.
-    refused: Mutex<Option<String>>,
+    /// What was refused or cut off, with what to do about it.
+    obstacle: Mutex<Option<Obstacle>>,
     denials: AtomicU32,
     sent: AtomicU64,
     received: AtomicU64,
@@ -58,8 +76,8 @@ impl Traffic {
     }
 
     /// What the host refused during this call, if anything.
-    pub(crate) fn refused(&self) -> Option<String> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn obstacle(&self) -> Option<Obstacle> {
+        self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How often the host refused.
@@ -79,14 +97,22 @@ impl Traffic {
 
     pub(crate) fn deny(&self, advice: String) {
         self.denials.fetch_add(1, Ordering::Relaxed);
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(advice);
+        let mut obstacle = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner);
+        // A bound that was met counts for more: it is met whatever is granted.
+        if !matches!(*obstacle, Some(Obstacle::Bound(_))) {
+            *obstacle = Some(Obstacle::Denied(advice));
+        }
     }
 
-    /// Takes note of a bound that the exchange ran into. The guest gets a code and answers in its own words; this is
-    /// what the operator reads beside them.
-    pub(crate) fn exceed(&self, what: &str, limit: impl Display) {
-        let text = format!("{what} beyond {limit} bytes, a bound that no setting changes");
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    /// Takes note of a bound of this many bytes that the exchange ran into.
+    pub(crate) fn exceed(&self, what: &str, bytes: impl Display) {
+        self.meet(format!("{what} beyond {bytes} bytes"));
+    }
+
+    /// Takes note of a bound that the call ran into. The guest gets a code and answers in its own words; this is what the
+    /// operator reads.
+    pub(crate) fn meet(&self, bound: String) {
+        *self.obstacle.lock().unwrap_or_else(PoisonError::into_inner) = Some(Obstacle::Bound(bound));
     }
 
     pub(crate) fn add_sent(&self, bytes: usize) {

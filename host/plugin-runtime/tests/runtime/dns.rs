@@ -178,7 +178,7 @@ async fn what_is_not_granted_is_refused_with_the_key_that_would_allow_it() {
     let error = present(&plugin, &format!("dns udp !{}", server.address)).await.expect_err("no message");
     assert!(error.to_string().contains("the request is no DNS message"), "{error}");
     let error = present(&plugin, &format!("dns udp {} 101", server.address)).await.expect_err("too many");
-    assert!(error.to_string().contains("more than 100 requests in one call"), "{error}");
+    assert!(error.to_string().contains("more than 100 requests and messages in one call"), "{error}");
 }
 
 #[tokio::test]

@@ -28,8 +28,10 @@ async fn plain(server: &Server, adjust: impl FnOnce(&mut PluginSettings)) -> Plu
     .await
 }
 
+/// What the plugin said, and what the host has to add.
 async fn refusal(plugin: &Plugin, value: &str) -> (String, Option<String>) {
     match present(plugin, value).await {
+        Err(CallError::OutOfBounds { detail, .. }) => (detail, None),
         Err(CallError::Refused { message, denied, .. }) => (message, denied),
         other => panic!("{value}: {other:?}"),
     }
@@ -192,9 +194,9 @@ async fn requests_per_call_are_counted() {
     .await;
     assert!(present(&plugin, "many http://api.example.com/ 3").await.is_ok());
     let (message, denied) = refusal(&plugin, "many http://api.example.com/ 4").await;
-    assert!(message.contains("ConnectionLimitReached"), "{message}");
-    assert!(denied.expect("a hint").contains("more than 3 requests"));
+    assert!(message.contains("more than 3 requests and messages in one call; it said: "), "{message}");
+    assert!(message.contains("ConnectionLimitReached") && denied.is_none(), "{message}");
     let report = reports.last();
-    assert_eq!((report.requests, report.denials, report.error), (4, 1, Some("unavailable")));
+    assert_eq!((report.requests, report.denials, report.error), (4, 0, Some("out-of-bounds")));
     assert_eq!(server.requests().len(), 6);
 }

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use acme_manager_plugin_runtime::{CallError, ErrorKind, Function, Outcome, Plugin, Suspension};
+use acme_manager_plugin_runtime::{
+    CallError, Engine, EngineSettings, ErrorKind, Function, Outcome, Plugin, Suspension,
+};
 
-use crate::support::{Reports, beside_good_calls, plugin, present, record};
+use crate::support::{Reports, beside_good_calls, plugin, present, record, settings};
 
 #[tokio::test]
 async fn the_functions_of_the_contract_work() {
@@ -163,6 +165,38 @@ async fn a_full_queue_refuses_and_a_slow_one_gives_up() {
     assert!(matches!(second, Err(CallError::Overloaded { .. } | CallError::Timeout { .. }) | Ok(_)));
     present(&plugin, "ok").await.expect("everything was given back");
     assert_eq!(reports.last().outcome, Outcome::Ok);
+}
+
+#[tokio::test]
+async fn a_plugin_that_hangs_leaves_half_of_the_slots_to_others() {
+    let engine = Engine::new(EngineSettings { max_instances: 4, ..EngineSettings::default() }).expect("an engine");
+    let load = |name: &str, timeout: u64| {
+        let mut settings = settings();
+        name.clone_into(&mut settings.name);
+        settings.limits.timeout = Duration::from_millis(timeout);
+        engine.load(settings)
+    };
+    let (one, two) = (load("one", 5000).await.expect("it loads"), load("two", 5000).await.expect("it loads"));
+    let three = load("three", 300).await.expect("it loads");
+    let hang = |plugin: &Plugin, calls: usize| {
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..calls {
+            let plugin = plugin.clone();
+            running.spawn(async move { present(&plugin, "sleep 60000").await });
+        }
+        running
+    };
+    let _first = hang(&one, 8);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!((engine.share(), engine.usage().free_slots), (2, 2));
+    present(&three, "ok").await.expect("a slot is free");
+
+    // Two that hang take all of them: who comes then is told which key helps.
+    let _second = hang(&two, 2);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let error = present(&three, "ok").await.expect_err("no slot").to_string();
+    assert!(error.contains("none of those of all plugins became free within 0.3 s"), "{error}");
+    assert!(error.contains("raise `common.plugin_max_concurrency`"), "{error}");
 }
 
 #[tokio::test]

@@ -61,6 +61,37 @@ async fn a_hook_of_1_0_is_asked_as_before() {
     assert!(refused.to_string().contains("not a.example at le by http"), "{refused}");
 }
 
+/// Such as one that is built against a later minor version and imports nothing that came with it.
+#[tokio::test]
+async fn a_provider_of_1_9_runs_as_long_as_it_asks_for_nothing_new() {
+    let mut bytes = std::fs::read(crate::support::component()).expect("a component");
+    let (mut at, mut changed) = (0, 0);
+    while let Some(found) = bytes[at..].windows(6).position(|window| window == b"@1.2.0") {
+        bytes[at + found + 3] = b'9';
+        at += found + 6;
+        changed += 1;
+    }
+    assert!(changed > 3, "the contract's version is in it");
+    let origin = Origin::Bytes { from: "1.9".into(), checksum: PluginDigest::of(&bytes), bytes: bytes.into() };
+    let plugin = ENGINE.load(PluginSettings::new("later", origin)).await.expect("it loads");
+    assert_eq!(present(&plugin, "ok").await.expect("a handle"), "_acme-challenge.example.com in example.com");
+}
+
+/// Nobody builds them again.
+#[test]
+fn they_are_what_was_built_then() {
+    for (name, digest) in [
+        ("1.0/provider.wasm", "1313e7997df43fa685dac783539ac09b2c3586867ed32f686e63cd5ba79a9837"),
+        ("1.0/hook.wasm", "599fc5376872054293d3153d58d13c28801e145a6f037788e7af678635233a44"),
+        ("1.1/provider.wasm", "104e8ce3fbdb4542df140dedef8a0ddf09099ce3eb5aa68b1bf4d0dde24ed76b"),
+    ] {
+        let bytes = std::fs::read(fixture(name)).expect("a file of the repository");
+        assert_eq!(PluginDigest::of(&bytes).to_string(), digest, "{name}");
+        let version = format!("acme-manager:dns/types@{}.0", &name[..3]);
+        assert!(bytes.windows(version.len()).any(|window| window == version.as_bytes()), "{name}: {version}");
+    }
+}
+
 #[tokio::test]
 async fn an_inspection_finds_no_fault_with_them() {
     for (name, world) in [

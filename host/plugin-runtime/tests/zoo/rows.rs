@@ -1,6 +1,6 @@
 //! The list: every way of misbehaving that is known, and how it ends.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use acme_manager_plugin_runtime::Limits;
 
@@ -10,12 +10,16 @@ const TIMEOUT: Option<&str> = Some("common.plugins[].timeout");
 const FUEL: Option<&str> = Some("common.plugins[].fuel");
 const MEMORY: Option<&str> = Some("common.plugins[].memory_mb");
 const HOSTS: Option<&str> = Some("allowed_hosts");
+const NAME_SERVERS: Option<&str> = Some("allowed_dns_servers");
 const NETWORKS: Option<&str> = Some("allowed_cidrs");
+/// Without optimisation, beside other work.
+const NOTICE: Duration = Duration::from_secs(4);
 /// The limit that no key changes must say so.
 pub(crate) const FIXED: &str = "no setting changes";
 
 pub(crate) enum Guest {
-    /// What `tests/plugins/misbehaving` does for this TXT value; `{bytes}` is filled with eight mebibytes.
+    /// What `tests/plugins/misbehaving` does for this TXT value; `{bytes}` stands for eight mebibytes, `{dns}` for a name
+    /// server that is granted.
     Value(&'static str),
     /// A component of its own, which gets the value `ok`.
     Component(Parts<'static>),
@@ -42,11 +46,21 @@ impl Row {
         }
     }
 
-    pub(crate) fn value(&self) -> String {
+    pub(crate) fn value(&self, name_server: SocketAddr) -> String {
         match self.guest {
-            Guest::Value(value) => value.replace("{bytes}", &"x".repeat(8 << 20)),
+            Guest::Value(value) => {
+                value.replace("{bytes}", &"x".repeat(8 << 20)).replace("{dns}", &name_server.to_string())
+            }
             Guest::Component(_) => "ok".into(),
         }
+    }
+
+    /// The time that it gets: its limit, and what an idle machine needs to notice.
+    pub(crate) fn budget(&self) -> Duration {
+        let mut limits = Limits::default();
+        (self.limits)(&mut limits);
+        // What is not ended by the clock ends at once, or in a second of computation.
+        limits.timeout.min(Duration::from_secs(1)) + NOTICE
     }
 }
 
@@ -238,6 +252,8 @@ fn reach() -> Vec<Row> {
         row("reading files", Value("files"), "ok", "no files", None, as_they_are),
         row("writing files", Value("write-file"), "ok", "Err", None, as_they_are),
         row("sockets", Value("socket"), "ok", "access-denied", None, as_they_are),
+        row("sockets for datagrams", Value("udp"), "ok", "access-denied", None, as_they_are),
+        row("looking a name up", Value("lookup localhost"), "ok", "resolver-failure", None, as_they_are),
     ]
 }
 
@@ -247,9 +263,10 @@ fn sizes() -> Vec<Row> {
         limits.response_body_bytes = 64 << 10;
         limits.request_body_bytes = 64 << 10;
     };
-    let sending = "unavailable";
+    let sending = "out-of-bounds";
     vec![
         row("huge request", Value("post http://api.example.com/echo 10000000"), sending, FIXED, None, bodies),
+        row("endless request", Value("post http://api.example.com/echo 4000000000"), sending, FIXED, None, bodies),
         row(
             "huge header of a request",
             Value("headers http://api.example.com/ 70000"),
@@ -292,7 +309,9 @@ fn servers() -> Vec<Row> {
         row("silent server", Value("get http://api.example.com/silent"), "timeout", "did not finish", TIMEOUT, silent),
         row("slow header", Value("get http://api.example.com/loris"), "timeout", "did not finish", TIMEOUT, silent),
         row("slow body", Value("get http://api.example.com/drip"), "timeout", "did not finish", TIMEOUT, silent),
-        row("thousands of requests", Value("many http://api.example.com/ 5000"), sending, FIXED, None, few),
+        row("thousands of requests", Value("many http://api.example.com/ 5000"), "out-of-bounds", FIXED, None, few),
+        row("thousands of DNS messages", Value("dns udp {dns} 5000"), "out-of-bounds", FIXED, None, few),
+        row("name server nobody granted", Value("dns udp 192.0.2.1 1"), "denied", "Denied", NAME_SERVERS, as_they_are),
         row(
             "responses held open",
             Value("hold http://api.example.com/drip 3"),
@@ -316,7 +335,7 @@ fn servers() -> Vec<Row> {
         row(
             "host that is not granted",
             Value("get http://evil.example.net/"),
-            sending,
+            "denied",
             "HttpRequestDenied",
             HOSTS,
             as_they_are,
@@ -324,7 +343,7 @@ fn servers() -> Vec<Row> {
         row(
             "port that is not granted",
             Value("get http://api.example.com:8080/"),
-            sending,
+            "denied",
             "HttpRequestDenied",
             HOSTS,
             as_they_are,
@@ -335,8 +354,8 @@ fn servers() -> Vec<Row> {
 /// Names below `example.com` are granted; where they lead is in `main.rs`. The only network granted is 127.0.0.0/8.
 fn addresses() -> Vec<Row> {
     use Guest::Value;
-    let no = |name, value| row(name, Value(value), "unavailable", "DestinationIpProhibited", NETWORKS, as_they_are);
-    let unknown = |name, value| row(name, Value(value), "unavailable", "HttpRequestDenied", HOSTS, as_they_are);
+    let no = |name, value| row(name, Value(value), "denied", "DestinationIpProhibited", NETWORKS, as_they_are);
+    let unknown = |name, value| row(name, Value(value), "denied", "HttpRequestDenied", HOSTS, as_they_are);
     vec![
         no("private address", "get http://private.example.com/"),
         no("IPv4-mapped address", "get http://mapped.example.com/"),

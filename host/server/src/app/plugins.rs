@@ -109,8 +109,9 @@ impl Loader {
     /// # Errors
     /// When wasmtime cannot be set up on this machine.
     pub fn new(config: &Config, allow_unverified: bool, metrics: Option<&Metrics>) -> anyhow::Result<Self> {
-        let settings =
+        let mut settings =
             EngineSettings { compile_cache: beside_data(config, "plugin-cache"), ..EngineSettings::default() };
+        settings.max_instances = config.common.plugin_max_concurrency.unwrap_or(settings.max_instances);
         let engine = Engine::new(settings).context("cannot start the plugin engine")?;
         let downloads = beside_data(config, "plugin-downloads");
         let observer = metrics.map(observer);
@@ -204,7 +205,15 @@ impl Plan {
     async fn load_provider(&self, loader: &Loader) -> Result<UsableProvider, String> {
         let plugin: Plugin = self.report(loader, self.load_as(loader).await)?;
         let calls_per_second = self.entry.as_ref().and_then(|entry| entry.dns_rate_limit);
-        Ok(UsableProvider::from_plugin(plugin, calls_per_second.and_then(std::num::NonZeroU32::new)))
+        let calls_per_second = calls_per_second.and_then(std::num::NonZeroU32::new);
+        Ok(UsableProvider::from_plugin(plugin, calls_per_second, self.account()))
+    }
+
+    /// The present name of a bundled plugin that goes by a former one: there is one account behind both.
+    fn account(&self) -> Option<ProviderName> {
+        let is_bundled = matches!(self.component, Component::Bundled { .. });
+        let former = FORMER_NAMES.iter().find(|(old, _)| is_bundled && *old == self.name.as_str());
+        former.and_then(|(_, name)| name.parse().ok())
     }
 
     /// Loads it as a hook and says so in the log.

@@ -37,14 +37,16 @@ pub struct UsableProvider {
     pub description: Arc<Description>,
     /// The most calls per second that the vendor's account allows (`dns_rate_limit`).
     pub calls_per_second: Option<NonZeroU32>,
+    /// The name of the provider with the same account, for one that has several names.
+    pub account: Option<ProviderName>,
 }
 
 impl UsableProvider {
     /// A loaded plugin, which introduced itself when it was loaded.
     #[must_use]
-    pub fn from_plugin(plugin: Plugin, calls_per_second: Option<NonZeroU32>) -> Self {
+    pub fn from_plugin(plugin: Plugin, calls_per_second: Option<NonZeroU32>, account: Option<ProviderName>) -> Self {
         let description = Arc::new(plugin.description().clone());
-        Self { provider: Arc::new(plugin.clone()), plugin: Some(plugin), description, calls_per_second }
+        Self { provider: Arc::new(plugin.clone()), plugin: Some(plugin), description, calls_per_second, account }
     }
 }
 
@@ -101,7 +103,8 @@ impl Providers {
         match entry.get().await {
             Ok(usable) => {
                 let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-                let turns = Arc::clone(turns.entry(name.clone()).or_default());
+                let of = usable.account.as_ref().unwrap_or(name);
+                let turns = Arc::clone(turns.entry(of.clone()).or_default());
                 Ok(Account { name: name.clone(), usable, turns })
             }
             Err(reason) => Err(ChallengeError::ProviderUnusable { name: name.clone(), reason }),

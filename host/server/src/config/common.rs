@@ -16,6 +16,7 @@ pub(super) const KEYS: &[&str] = &[
     "rootpath_account",
     "rootpath_certificate",
     "plugins",
+    "plugin_max_concurrency",
     "plugin_trusted_keys",
     "http_client_retry_max",
     "http_client_retry_wait_min",
@@ -50,6 +51,8 @@ pub struct Common {
     pub http_client_debug: bool,
     /// How often a certificate may be requested; `None` when switched off.
     pub rate_limit: Option<RateLimit>,
+    /// Calls of all plugins that run at the same time.
+    pub plugin_max_concurrency: Option<u32>,
 }
 
 /// How often and how patiently a request is repeated.
@@ -113,6 +116,7 @@ pub(super) fn read(root: &Section<'_>, notes: &Notes) -> Common {
         http_client_retry_status_codes: read_status_codes(&section, notes),
         http_client_debug: section.flag("http_client_debug").unwrap_or(false),
         rate_limit: read_rate_limit(&section),
+        plugin_max_concurrency: section.count("plugin_max_concurrency", "a number of calls", 2..=1_024),
     }
 }
 

@@ -34,6 +34,7 @@ fn providers(fake: &Arc<Fake>) -> Arc<Providers> {
         provider: Arc::<Fake>::clone(fake),
         description: Arc::new(fake.description()),
         calls_per_second: None,
+        account: None,
     };
     Arc::new(Providers::new(BTreeMap::from([(provider(), ProviderEntry::usable(usable))])))
 }

@@ -36,6 +36,7 @@ const COMMON: &[Row] = &[
     ("rate_limit_enabled: []", "rate_limit_enabled", "expected true or false, got a list"),
     ("rate_limit_window: 1d", "rate_limit_window", "\"1d\" is not valid"),
     ("rate_limit_window: 0s", "rate_limit_window", "must be longer than 0"),
+    ("plugin_max_concurrency: 1", "plugin_max_concurrency", "expected a number of calls"),
     ("rate_limit_max_requests: -1", "rate_limit_max_requests", "expected a number of requests"),
     ("api_key: x", "api_key", "unknown key; did you mean `api_key_hash`?"),
     ("dns_challenge: x", "dns_challenge", "unknown key; it belongs in `issuer.<name>`"),

@@ -3,6 +3,8 @@
 use std::io::Read as _;
 
 use wasip2::clocks::monotonic_clock;
+use wasip2::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
+use wasip2::sockets::{instance_network, ip_name_lookup, udp_create_socket};
 
 use super::{
     Error, ErrorKind, error, fetch,
@@ -51,10 +53,21 @@ pub(super) fn present(verb: &str, words: &[&str]) -> Result<String, Error> {
         }
         "write-file" => Ok(format!("{:?}", std::fs::write("/tmp/plugin", b"x"))),
         "args" => Ok(std::env::args().count().to_string()),
+        "udp" => Ok(format!("{:?}", bind_datagrams())),
+        "lookup" => {
+            let looked_up = ip_name_lookup::resolve_addresses(&instance_network::instance_network(), words[0]);
+            Ok(format!("{:?}", looked_up.and_then(|addresses| addresses.resolve_next_address())))
+        }
         // A connection each, none of them read to its end.
         "hold" => hold(words[0], number(1)),
         _ => Err(error(ErrorKind::Other, &format!("`{verb}` is no behaviour"))),
     }
+}
+
+fn bind_datagrams() -> Result<(), ErrorCode> {
+    let address = IpSocketAddress::Ipv4(Ipv4SocketAddress { address: (127, 0, 0, 1), port: 0 });
+    let socket = udp_create_socket::create_udp_socket(IpAddressFamily::Ipv4)?;
+    socket.start_bind(&instance_network::instance_network(), address)
 }
 
 fn hold(url: &str, count: usize) -> Result<String, Error> {

@@ -155,6 +155,7 @@ async fn the_rate_of_the_account_is_kept_also_across_a_reload() {
         provider: Arc::<Fake>::clone(&fake),
         description: Arc::new(fake.description()),
         calls_per_second: std::num::NonZeroU32::new(2),
+        account: None,
     };
     let entries = BTreeMap::from([(provider(), ProviderEntry::usable(limited))]);
     solver.providers().swap(entries.clone());
