@@ -33,6 +33,21 @@ pub(crate) fn canonical(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The IPv4 address that a translator or relay somewhere would unwrap: IPv4-compatible (RFC 4291 §2.5.5.1), translated
+/// (RFC 2765 §2.1), 6to4 (RFC 3056), Teredo (RFC 4380) and local NAT64 (RFC 8215).
+pub(crate) fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(v6) = address else { return None };
+    let s = v6.segments();
+    let pair = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match s {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 1, ..] => Some(pair(s[6], s[7])),
+        [0x2002, ..] => Some(pair(s[1], s[2])),
+        [0x2001, 0, ..] => Some(pair(!s[6], !s[7])),
+        _ => None,
+    }
+}
+
 fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
     let o = address.octets();
     Some(match o {
@@ -61,8 +76,12 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
         [0, 0, 0, 0, 0, 0, 0, 1] => "loopback",
         [0, 0, 0, 0, 0, 0, ..] => "IPv4-compatible",
         [0x64, 0xff9b, 1, ..] => "local NAT64",
-        // AWS answers for its metadata here; the range is private anyway, the name is for the log.
-        [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => "cloud metadata",
+        // AWS, Google, Oracle and Scaleway answer for their metadata here; the ranges are private anyway, but who grants a
+        // private range by an endpoint's name does not mean these.
+        [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
+        | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]
+        | [0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe]
+        | [0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42] => "cloud metadata",
         [0xfc00..=0xfdff, ..] => "private",
         [0xfe80..=0xfebf, ..] => "link-local",
         [0xfec0..=0xfeff, ..] => "site-local",

@@ -37,9 +37,11 @@ use crate::{
     turns::CallTurn,
 };
 
-/// Resource handles of the guest, and what one host call may copy out of it.
+/// Resource handles of the guest.
 const MAX_HANDLES: usize = 4096;
-const MAX_COPY_BYTES: usize = 4 << 20;
+/// What one call across the border may copy out of the guest: the host's memory, and time in which nobody else runs. The
+/// longest that the contract knows is a DNS message.
+const MAX_COPY_BYTES: usize = 128 << 10;
 /// How long after the deadline a guest that computes is interrupted. The timer has its turn before, because it can
 /// tell a time-out from a trap.
 const GRACE: Duration = Duration::from_millis(100);

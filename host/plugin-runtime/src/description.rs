@@ -98,7 +98,7 @@ pub(crate) fn accept(
 ) -> Result<Vec<EnvironmentKey>, String> {
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_name) {
-        return Err(format!("its name {:?} is not made of a-z, 0-9 and `-`", cut(name)));
+        return Err(format!("its name `{name}` is not made of a-z, 0-9 and `-`"));
     }
     if environment.len() > MAX_KEYS {
         return Err(format!("it names {} environment keys, more than {MAX_KEYS}", environment.len()));
@@ -130,7 +130,7 @@ impl EnvironmentKey {
     fn accept(raw: types::EnvironmentKey) -> Result<Self, String> {
         for name in std::iter::once(&raw.name).chain(&raw.aliases) {
             if !is_environment_name(name) {
-                return Err(format!("its environment key {:?} is not made of A-Z, a-z, 0-9 and `_`", cut(name)));
+                return Err(format!("its environment key `{name}` is not made of A-Z, a-z, 0-9 and `_`"));
             }
         }
         if raw.aliases.len() > MAX_KEYS || raw.help.len() > MAX_TEXT_BYTES {
@@ -158,8 +158,4 @@ impl From<&TxtRecord> for types::TxtRecord {
         let TxtRecord { zone, name, value, ttl } = record.clone();
         Self { zone, name, value, ttl }
     }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(64).collect()
 }

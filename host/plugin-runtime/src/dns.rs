@@ -83,7 +83,7 @@ pub(crate) async fn exchange(
 /// The addresses that messages may be sent to.
 async fn addresses(outbound: &Outbound, server: &DnsServer, reach: Reach) -> Result<Vec<SocketAddr>, Failure> {
     let network = &outbound.network;
-    let resolved = network.resolver.resolve(&server.host, server.port).await.map_err(|error| {
+    let resolved = network.resolver.resolve(&network.lookups, &server.host, server.port).await.map_err(|error| {
         note(network, server, &format!("the name does not resolve: {error}"));
         Failure::Unreachable("its name does not resolve".into())
     })?;

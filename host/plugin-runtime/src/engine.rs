@@ -4,7 +4,7 @@
 use std::{
     fmt,
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, atomic::AtomicUsize},
     thread,
     time::Duration,
@@ -12,13 +12,13 @@ use std::{
 
 use tokio::sync::Semaphore;
 use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    Strategy,
+    Config, Enabled, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
     component::{HasSelf, Linker},
 };
 
 use crate::{
     bindings::{exchange, host, turn, types},
+    compiler::{Compiler, cache::Cache},
     components::Components,
     limiter::MAX_TABLE_ELEMENTS,
     state::State,
@@ -106,6 +106,7 @@ pub(crate) struct Shared {
     pub(crate) waiting: AtomicUsize,
     max_instances: usize,
     pub(crate) components: Components,
+    pub(crate) compiler: Compiler,
     /// Of all plugins, each by its name, so that a plugin that is replaced and its successor share them.
     pub(crate) turns: Arc<PluginTurns>,
     pooled: bool,
@@ -115,9 +116,11 @@ impl Engine {
     /// Starts an engine. Where the address space for the pool cannot be had (`ulimit -v`, small containers), instances
     /// are allocated one by one instead.
     pub fn new(settings: EngineSettings) -> Result<Self, EngineError> {
-        let cache = settings.compile_cache.as_deref().map(open_cache).transpose()?;
+        let open =
+            |path: &PathBuf| Cache::open(path).map_err(|reason| EngineError::Cache { path: path.clone(), reason });
+        let cache = settings.compile_cache.as_ref().map(open).transpose()?;
         let instances = settings.max_instances.max(1);
-        let mut config = config(cache);
+        let mut config = config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
         let (wasm, pooled) = match wasmtime::Engine::new(&config) {
             Ok(wasm) => (wasm, true),
@@ -137,6 +140,7 @@ impl Engine {
             waiting: AtomicUsize::new(0),
             max_instances: instances as usize,
             components: Components::default(),
+            compiler: Compiler::new(cache),
             turns: Arc::default(),
             pooled,
         })))
@@ -174,12 +178,16 @@ impl fmt::Debug for Engine {
     }
 }
 
-fn config(cache: Option<Cache>) -> Config {
+/// An engine that makes machine code for those of [`Engine::new`] and runs none.
+pub(crate) fn for_compiling() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config())
+}
+
+fn config() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        .cache(cache)
         .consume_fuel(true)
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
@@ -243,33 +251,6 @@ fn start_clock(engine: EngineWeak) -> std::io::Result<()> {
         }
     };
     thread::Builder::new().name("plugin-epoch".into()).stack_size(64 << 10).spawn(tick).map(drop)
-}
-
-fn open_cache(path: &Path) -> Result<Cache, EngineError> {
-    let fail = |reason: String| EngineError::Cache { path: path.to_owned(), reason };
-    if !path.is_absolute() {
-        return Err(fail("the path is not absolute".into()));
-    }
-    create_private(path).map_err(|error| fail(error.to_string()))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = path.metadata().map_err(|error| fail(error.to_string()))?.permissions().mode();
-        if mode & 0o022 != 0 {
-            return Err(fail(format!("others can write to it (mode {:o}); `chmod 700` it", mode & 0o777)));
-        }
-    }
-    let mut config = CacheConfig::new();
-    config.with_directory(path);
-    Cache::new(config).map_err(|error| fail(format!("{error:#}")))
-}
-
-fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::address::{canonical, is_metadata, special_purpose};
+use crate::address::{canonical, embedded, is_metadata, special_purpose};
 
 /// What a plugin may reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,7 +129,8 @@ impl Grants {
         let inner = canonical(address);
         let listed = self.cidrs.iter().any(|net| net.contains(&inner) || net.contains(&address));
         // Metadata services hand out credentials of the machine: whoever means them says so with `allowed_cidrs`.
-        let meant = reach == Reach::Anywhere && !is_no_host(inner) && !is_metadata(inner);
+        // Nobody means an address that hides another one.
+        let meant = reach == Reach::Anywhere && !is_no_host(inner) && !is_metadata(inner) && embedded(inner).is_none();
         (!listed && !meant).then_some(reason)
     }
 }
@@ -168,7 +169,9 @@ impl HostGrant {
 /// `*`, which `%2a` would otherwise smuggle in.
 pub(crate) fn parse_host(text: &str) -> Option<Host<String>> {
     let host = normal(Host::parse(text).ok()?);
-    let is_name = |name: &str| name.split('.').all(|label| !label.is_empty() && !label.contains('*'));
+    // RFC 1035 §2.3.4
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && !label.contains('*');
+    let is_name = |name: &str| name.len() <= 253 && name.split('.').all(is_label);
     match &host {
         Host::Domain(name) if !is_name(name) => None,
         _ => Some(host),

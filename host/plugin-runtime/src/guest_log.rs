@@ -76,14 +76,24 @@ impl GuestLog {
     /// What `host.log` was given. A message of several lines becomes several lines.
     pub(crate) fn message(&self, level: Level, message: &str) {
         let mut state = self.state();
-        for line in message.lines() {
+        let mut rest = message;
+        while !rest.is_empty() {
+            if state.lines_left == 0 {
+                return state.drop_all(rest.as_bytes());
+            }
+            let (line, more) = rest.split_once('\n').unwrap_or((rest, ""));
+            let line = line.strip_suffix('\r').unwrap_or(line);
             self.emit(&mut state, level, "log", line, line.len() as u64);
+            rest = more;
         }
     }
 
     fn write(&self, stream: Stream, mut bytes: &[u8]) {
         let mut state = self.state();
         while let Some(end) = bytes.iter().position(|&b| b == b'\n') {
+            if state.lines_left == 0 && !matches!(stream, Stream::Err) {
+                return state.drop_all(bytes);
+            }
             state.line(stream).extend(&bytes[..end]);
             bytes = &bytes[end + 1..];
             self.end_line(&mut state, stream);
@@ -163,6 +173,13 @@ impl GuestLog {
 }
 
 impl LogState {
+    /// Counts what nobody reads any more, without a look at each line.
+    fn drop_all(&mut self, bytes: &[u8]) {
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + usize::from(!bytes.ends_with(b"\n"));
+        self.dropped_lines += lines as u64;
+        self.dropped_bytes += bytes.len() as u64;
+    }
+
     fn line(&mut self, stream: Stream) -> &mut Line {
         match stream {
             Stream::Out => &mut self.stdout,

@@ -78,6 +78,10 @@ impl Introduction for HookDescription {
         sandbox.call(Function::Describe, (), accept).await
     }
 
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn environment(&self) -> &[EnvironmentKey] {
         &self.environment
     }

@@ -25,7 +25,7 @@ use tokio::{
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-pub use self::connect::Resolver;
+pub use self::connect::{LookUp, Resolver};
 pub(crate) use self::traffic::{Obstacle, Traffic};
 use self::{
     body::{ResponseBody, collect},
@@ -44,6 +44,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A call that holds all connections and asks for one more waits for itself; it must not do so until its deadline.
 const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 const REUSE_WAIT: Duration = Duration::from_millis(50);
+/// Look-ups of one plugin at a time: name servers that do not answer hold a thread each, and the process has some
+/// hundred for everybody.
+const MAX_LOOKUPS: usize = 4;
+/// What libraries say of a failed request.
+const MAX_REASON_BYTES: usize = 512;
 /// Different refusals that are reported per plugin; a guest that makes up names must not fill memory or log.
 const MAX_REPORTS: usize = 64;
 
@@ -58,6 +63,8 @@ pub(crate) struct Network {
     tls: OnceLock<tokio_rustls::TlsConnector>,
     pool: Arc<Pool>,
     connections: Arc<Semaphore>,
+    /// Look-ups of names that are under way.
+    pub(crate) lookups: Arc<Semaphore>,
     reported: Mutex<HashSet<String>>,
 }
 
@@ -109,6 +116,7 @@ impl Network {
             tls: OnceLock::new(),
             pool: Arc::default(),
             connections: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
+            lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
             reported: Mutex::default(),
         }
     }
@@ -240,7 +248,7 @@ impl Network {
 
     /// The guest only gets a code; the reason is for whoever reads the log.
     fn note(&self, origin: &Origin, reason: &str) {
-        let reason = escape(&self.redactor.redact(reason));
+        let reason = escape(&self.redactor.redact_start(reason, MAX_REASON_BYTES));
         let origin = escape(&self.redactor.redact(&origin.to_string()));
         tracing::info!(target: "plugin", plugin = &*self.plugin, origin, "request failed: {reason}");
     }

@@ -5,9 +5,8 @@ mod error;
 mod source;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -17,7 +16,6 @@ use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
 use crate::{
-    call::panic_text,
     description::is_environment_name,
     digest::PluginDigest,
     engine::Engine,
@@ -32,7 +30,7 @@ use crate::{
 };
 
 pub use error::LoadError;
-pub(crate) use source::Source;
+pub(crate) use source::{MAX_COMPONENT_BYTES, Source};
 pub use source::{Origin, read_component, read_regular_file};
 
 /// Everything about one plugin: what to load, what to give it and what to allow it.
@@ -44,6 +42,9 @@ pub struct PluginSettings {
     pub origin: Origin,
     /// Its whole environment.
     pub environment: BTreeMap<String, SecretString>,
+    /// Variables whose values are secrets whatever the component says of them. In the environment of a component that is
+    /// not bundled, so are those that are named like one (`…TOKEN…`, `…SECRET…`, `…PASS…`, `…CREDENTIAL…`, `…KEY…`).
+    pub secrets: BTreeSet<String>,
     /// Where it may send requests.
     pub grants: Grants,
     /// What it may use up.
@@ -65,6 +66,7 @@ impl PluginSettings {
             name: name.into(),
             origin,
             environment: BTreeMap::new(),
+            secrets: BTreeSet::new(),
             grants: Grants::default(),
             limits: Limits::default(),
             extra_roots: Vec::new(),
@@ -145,16 +147,9 @@ impl Engine {
         if !wasmparser::Parser::is_component(bytes) {
             return Err(LoadError::NotWasm { origin: origin.clone(), found: looks_like(bytes) });
         }
-        let refused = |detail| LoadError::Compile { origin: origin.clone(), detail };
-        // The compiler panics where parts of a component exchange texts and several memories are switched off
-        // (wasmtime-environ, fact/adapt.rs). A stranger's file must not take a thread with it.
-        match catch_unwind(AssertUnwindSafe(|| Component::from_binary(&self.0.wasm, bytes))) {
-            Ok(compiled) => compiled.map_err(|error| refused(format!("{error:#}"))),
-            Err(panic) => Err(refused(format!(
-                "the compiler gave up: {}; a component that is composed of several is not supported",
-                panic_text(panic.as_ref())
-            ))),
-        }
+        let is_bundled = source.is_bundled;
+        let compiled = self.0.compiler.compile(&self.0.wasm, source.digest, bytes, is_bundled);
+        compiled.map_err(|detail| LoadError::Compile { origin: origin.clone(), detail })
     }
 }
 

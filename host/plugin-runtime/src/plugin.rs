@@ -1,6 +1,7 @@
 //! A loaded component: the typed functions of the contract over the sandboxed call.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
@@ -16,9 +17,10 @@ use crate::{
     digest::PluginDigest,
     engine::Engine,
     error::{CallError, ErrorKind},
+    guest_log::escape,
     http::{Network, Obstacle},
     limits::Limits,
-    load::{Compiled, LoadError, PluginSettings},
+    load::{Compiled, LoadError, Origin, PluginSettings},
     recording::{Asked, Recorder, Subject},
     redact::Redactor,
     report::{Function, Observer},
@@ -53,6 +55,9 @@ pub(crate) trait Introduction: Sized {
     /// Asks for it.
     fn ask(sandbox: &Sandbox) -> impl Future<Output = Result<Self, CallError>> + Send;
 
+    /// The name that it gives itself.
+    fn name(&self) -> &str;
+
     /// The variables that it names.
     fn environment(&self) -> &[EnvironmentKey];
 
@@ -76,6 +81,9 @@ pub(crate) struct Sandbox {
     pub(crate) observer: Option<Observer>,
     pub(crate) recorder: Option<Recorder>,
     environment: Vec<Variable>,
+    /// Variables that are secrets whatever the component says.
+    secrets: BTreeSet<String>,
+    is_bundled: bool,
     size: u64,
 }
 
@@ -131,8 +139,14 @@ impl<D: Introduction> Loaded<D> {
     /// name.
     pub(crate) async fn introduce(mut sandbox: Sandbox) -> Result<Self, CallError> {
         let description = D::ask(&sandbox).await?;
-        sandbox.hide_all_but(|key| description.environment().iter().any(|own| own.name == key && !own.secret));
-        let description = description.map_texts(|text| sandbox.redactor.redact(text).into_owned());
+        let is_told_open = |key: &str| description.environment().iter().any(|own| own.name == key && !own.secret);
+        sandbox.hide_all_but(is_told_open);
+        // Names are looked up and cannot be replaced, so there must be nothing in them.
+        let keys = description.environment().iter().flat_map(|key| std::iter::once(&key.name).chain(&key.aliases));
+        if keys.map(String::as_str).chain([description.name()]).any(|name| sandbox.redactor.finds(name)) {
+            return Err(sandbox.bad_return("a name in its description contains the value of a secret"));
+        }
+        let description = description.map_texts(|text| sandbox.tidy(text));
         Ok(Self(Arc::new(Callee { sandbox, description })))
     }
 
@@ -150,7 +164,7 @@ impl<D: Introduction> Loaded<D> {
     /// Asks again what it is.
     pub async fn describe(&self) -> Result<D, CallError> {
         let description = D::ask(&self.0.sandbox).await?;
-        Ok(description.map_texts(|text| self.0.sandbox.redactor.redact(text).into_owned()))
+        Ok(description.map_texts(|text| self.0.sandbox.tidy(text)))
     }
 }
 
@@ -203,6 +217,10 @@ impl Introduction for Description {
         sandbox.call(Function::Describe, (), accept).await
     }
 
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn environment(&self) -> &[EnvironmentKey] {
         &self.environment
     }
@@ -229,8 +247,18 @@ impl<D> fmt::Debug for Loaded<D> {
 impl Sandbox {
     /// A sandbox that takes every environment value for a secret, until [`Loaded::introduce`] has told them apart.
     pub(crate) fn new(engine: &Engine, compiled: Compiled, settings: PluginSettings) -> Self {
-        let PluginSettings { name, environment, grants, limits, extra_roots, resolver, observer, recorder, origin: _ } =
-            settings;
+        let PluginSettings {
+            name,
+            environment,
+            secrets,
+            grants,
+            limits,
+            extra_roots,
+            resolver,
+            observer,
+            recorder,
+            origin,
+        } = settings;
         let name: Arc<str> = name.into();
         let redactor = Arc::new(Redactor::new(environment.values().map(|value| value.expose_secret())));
         let variable = |(name, value)| Variable { name, value, is_secret: true };
@@ -249,6 +277,8 @@ impl Sandbox {
             observer,
             recorder,
             environment,
+            secrets,
+            is_bundled: matches!(origin, Origin::Bundled { .. }),
             size: compiled.size,
             limits,
         }
@@ -257,7 +287,9 @@ impl Sandbox {
     /// From now on takes for secrets all values of the environment but those of open keys.
     fn hide_all_but(&mut self, open: impl Fn(&str) -> bool) {
         for variable in &mut self.environment {
-            variable.is_secret = !open(&variable.name);
+            let is_hidden =
+                self.secrets.contains(&variable.name) || (!self.is_bundled && names_a_secret(&variable.name));
+            variable.is_secret = is_hidden || !open(&variable.name);
         }
         let secrets = self.environment.iter().filter(|variable| variable.is_secret);
         self.redactor = Arc::new(Redactor::new(secrets.map(|variable| variable.value.expose_secret())));
@@ -270,6 +302,11 @@ impl Sandbox {
             self.redactor.clone(),
             &self.limits,
         ));
+    }
+
+    /// A text of the guest without secrets and control characters.
+    fn tidy(&self, text: &str) -> String {
+        escape(&self.redactor.redact(text))
     }
 
     /// What the guest returned breaks the contract.
@@ -308,7 +345,7 @@ impl Sandbox {
         state: &State,
     ) -> CallError {
         let plugin = self.name.clone();
-        let message = crate::guest_log::escape(&self.redactor.redact_start(message, MAX_MESSAGE_BYTES));
+        let message = escape(&self.redactor.redact_start(message, MAX_MESSAGE_BYTES));
         match state.outbound.traffic().obstacle() {
             // Whatever the component makes of it: it would meet the bound the next time as well.
             Some(Obstacle::Bound(bound)) => {
@@ -320,4 +357,12 @@ impl Sandbox {
             None => CallError::Refused { plugin, kind, message, retry_after, denied: None },
         }
     }
+}
+
+/// Whether a variable's name says that its value is a secret. Who describes a foreign component may say otherwise, and
+/// may have a reason to.
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["TOKEN", "SECRET", "PASS", "CREDENTIAL"].iter().any(|word| name.contains(word))
+        || (name.contains("KEY") && !name.ends_with("_ID"))
 }

@@ -6,6 +6,10 @@ use acme_manager_server::app;
 use acme_manager_server::config::{Command, Flags};
 
 fn main() -> ExitCode {
+    // Components are compiled by this program as well, in processes of their own.
+    if let Some(code) = acme_manager_plugin_runtime::enter_compiler() {
+        return code;
+    }
     let command = match Flags::parse_from(std::env::args_os()) {
         Ok(command) => command,
         Err(error) => {

@@ -36,7 +36,8 @@ pub(crate) struct RecordPlace {
 
 #[derive(Deserialize)]
 struct Envelope<T> {
-    success: bool,
+    /// Not there after a deletion, as documented; then the status counts alone.
+    success: Option<bool>,
     #[serde(default)]
     errors: Vec<Problem>,
     result: Option<T>,
@@ -183,15 +184,15 @@ fn call<E: EndpointSpec, T: DeserializeOwned>(client: &http::Client, endpoint: &
     let without_codes = |error| Failure { codes: Vec::new(), error };
     let response = request.send_any().map_err(without_codes)?;
     if !response.is_success() {
-        // The error page of a proxy, or the envelope.
-        let problems = response.json::<Envelope<IgnoredAny>>().map(|envelope| envelope.errors);
-        return Err(problems.map_or_else(
-            |_| without_codes(response.to_error()),
-            |problems| failure(&problems, response.to_error_with(&in_words(&problems))),
-        ));
+        // The envelope, or the error page of a proxy.
+        let problems = response.json::<Envelope<IgnoredAny>>().map(|envelope| envelope.errors).unwrap_or_default();
+        if problems.is_empty() {
+            return Err(without_codes(response.to_error()));
+        }
+        return Err(failure(&problems, response.to_error_with(&in_words(&problems))));
     }
     let envelope: Envelope<T> = response.json().map_err(without_codes)?;
-    if !envelope.success {
+    if envelope.success == Some(false) {
         return Err(failure(&envelope.errors, Error::rejected(in_words(&envelope.errors))));
     }
     Ok(envelope)

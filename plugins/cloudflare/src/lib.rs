@@ -6,8 +6,6 @@
 
 mod api;
 
-use std::time::Duration;
-
 use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http};
 
 use api::{Api, RecordPlace};
@@ -16,10 +14,11 @@ const DNS_TOKEN: &str = "CF_DNS_API_TOKEN";
 const ZONE_TOKEN: &str = "CF_ZONE_API_TOKEN";
 const EMAIL: &str = "CLOUDFLARE_EMAIL";
 const API_KEY: &str = "CLOUDFLARE_API_KEY";
-const TTL: &str = "CLOUDFLARE_TTL";
 const BASE_URL: &str = "CLOUDFLARE_BASE_URL";
 
 const DEFAULT_BASE_URL: &str = "https://api.cloudflare.com/client/v4";
+/// Both are in use with lego, for the settings of time as for the credentials.
+const PREFIXES: [&str; 2] = ["CLOUDFLARE_", "CF_"];
 const DEFAULT_TTL: u32 = 120;
 /// Accounts below Enterprise get an error for less.
 const MIN_TTL: u32 = 60;
@@ -53,10 +52,8 @@ impl Provider for Cloudflare {
                     .secret()
                     .help("Global API key: it may do everything in the account, a token is safer"),
             )
-            .key(Key::new(TTL).default("120").help("Time to live of the TXT records, in seconds, 60 or more"))
             .key(Key::new(BASE_URL).endpoint().default(DEFAULT_BASE_URL).help("Base address of the API"))
-            .default_ttl(DEFAULT_TTL)
-            .propagation(Duration::from_secs(120), Duration::from_secs(2))
+            .times_of(&PREFIXES, DEFAULT_TTL, 120, 2)
     }
 
     fn from_env() -> Result<Self, Error> {
@@ -72,7 +69,7 @@ impl Provider for Cloudflare {
             }
             _ => return Err(Error::config(format!("set {DNS_TOKEN}, or {EMAIL} and {API_KEY}"))),
         };
-        Ok(Self { api, ttl: env::parsed_or(TTL, DEFAULT_TTL)? })
+        Ok(Self { api, ttl: env::ttl(PREFIXES[0], DEFAULT_TTL)? })
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-use acme_manager_plugin::testing::{MockApi, record};
+use acme_manager_plugin::testing::{MockApi, record, run_script};
 use acme_manager_plugin::{ErrorKind, Provider as _};
 use serde_json::json;
 
@@ -129,4 +129,9 @@ fn refusals_keep_their_kind_and_say_cloudflares_words() {
 fn a_foreign_handle_is_not_put_into_a_path() {
     assert!(RecordPlace::from_handle("z1/../../accounts").is_none());
     assert!(RecordPlace::from_handle("z1/r1").is_some());
+}
+
+#[test]
+fn conformance() {
+    run_script::<Cloudflare>(include_str!("../conformance.json"));
 }

@@ -3,8 +3,8 @@
 //! The API knows whole record sets only, so each change reads the set and writes it back.
 //! Reference: <https://desec.readthedocs.io/en/latest/dns/rrsets.html>
 
-use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http};
-use serde::{Deserialize, Serialize};
+use acme_manager_plugin::{Description, Error, Key, Provider, TxtRecord, dns, env, export_provider, http, json};
+use serde::Deserialize;
 
 const TOKEN: &str = "DESEC_TOKEN";
 const BASE_URL: &str = "DESEC_API_URL";
@@ -22,22 +22,6 @@ struct Domain {
     name: String,
     /// The least TTL in this domain, 3600 unless deSEC granted less.
     minimum_ttl: u32,
-}
-
-#[derive(Deserialize)]
-struct RecordSet {
-    records: Vec<String>,
-}
-
-/// Creates, changes or, without records, deletes a set.
-#[derive(Serialize)]
-struct Change<'a> {
-    subname: &'a str,
-    r#type: &'a str,
-    /// For a new set; one that is there keeps what it has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttl: Option<u32>,
-    records: &'a [String],
 }
 
 impl Provider for Desec {
@@ -64,65 +48,60 @@ impl Provider for Desec {
     fn present(&self, record: &TxtRecord) -> Result<String, Error> {
         let domain = self.domain(record)?;
         let set = self.set(&domain.name, record)?;
+        // One that is there keeps the TTL that it has.
         let ttl = set.is_none().then(|| dns::ttl_or(record, self.ttl).max(domain.minimum_ttl));
-        let mut records = set.map(|set| set.records).unwrap_or_default();
+        let mut values = set.unwrap_or_default();
         let value = dns::quoted(&record.value);
-        if !records.contains(&value) {
-            records.push(value);
-            self.write(&domain.name, record, ttl, &records)?;
+        if !values.contains(&value) {
+            values.push(value);
+            self.write(&domain.name, record, ttl, &values)?;
         }
         Ok(domain.name)
     }
 
     fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), Error> {
-        let name =
-            if handle.is_empty() { self.domain(record).map(|domain| domain.name) } else { Ok(handle.to_owned()) };
-        let set = name.and_then(|name| Ok((self.set(&name, record)?, name)));
-        let (set, name) = match set {
-            // With its zone the value is gone too.
-            Err(error) if error.kind() == ErrorKind::ZoneNotFound => return Ok(()),
-            set => set?,
+        let domain = match handle {
+            "" => self.domain(record).map(|domain| domain.name),
+            name => Ok(name.to_owned()),
         };
-        let Some(RecordSet { mut records }) = set else { return Ok(()) };
+        // With its zone the value is gone too.
+        let Some(domain) = dns::found(domain)? else { return Ok(()) };
+        let Some(Some(mut values)) = dns::found(self.set(&domain, record))? else { return Ok(()) };
         let value = dns::quoted(&record.value);
-        if !records.contains(&value) {
+        if values.extract_if(.., |other| *other == value).count() == 0 {
             return Ok(());
         }
-        records.retain(|other| *other != value);
-        self.write(&name, record, None, &records)
+        self.write(&domain, record, None, &values)
     }
 }
 
 impl Desec {
     fn domain(&self, record: &TxtRecord) -> Result<Domain, Error> {
-        for zone in dns::zone_candidates(record) {
+        dns::find_zone(record, |zone| {
             let response = self.api.get(&format!("domains/{}/", http::segment(zone))).accept(404).send()?;
-            if response.is_success() {
-                return response.json();
-            }
-        }
-        Err(Error::zone_not_found(&record.name))
+            response.is_success().then(|| response.json()).transpose()
+        })
     }
 
-    /// The TXT records at the name. Asked for as a list, for then a 404 means the domain.
-    fn set(&self, domain: &str, record: &TxtRecord) -> Result<Option<RecordSet>, Error> {
-        let request = self.api.get(&sets(domain)).query("subname", subname(record, domain)).query("type", "TXT");
-        let response = request.accept(404).send()?;
+    /// The TXT values at the name, if there is a set of them. Asked for as a list, for then a 404 means the domain.
+    fn set(&self, domain: &str, record: &TxtRecord) -> Result<Option<Vec<String>>, Error> {
+        let request = self.api.get(&sets(domain)).query("subname", dns::subname(&record.name, domain));
+        let response = request.query("type", "TXT").accept(404).send()?;
         if response.status() == 404 {
             return Err(Error::zone_not_found(&record.name));
         }
-        Ok(response.json::<Vec<RecordSet>>()?.pop())
+        response.json_at("/0/records")
     }
 
-    fn write(&self, domain: &str, record: &TxtRecord, ttl: Option<u32>, records: &[String]) -> Result<(), Error> {
-        let change = Change { subname: subname(record, domain), r#type: "TXT", ttl, records };
+    /// Creates, changes or, without values, deletes the set.
+    fn write(&self, domain: &str, record: &TxtRecord, ttl: Option<u32>, values: &[String]) -> Result<(), Error> {
+        let subname = dns::subname(&record.name, domain);
+        let mut change = json!({ "subname": subname, "type": "TXT", "records": values });
+        if let Some(ttl) = ttl {
+            change["ttl"] = ttl.into();
+        }
         self.api.patch(&sets(domain)).json(&[change]).send().map(drop)
     }
-}
-
-/// The name relative to the domain; that of the domain itself is empty.
-fn subname<'a>(record: &'a TxtRecord, domain: &str) -> &'a str {
-    Some(dns::relative_to(&record.name, domain)).filter(|name| *name != "@").unwrap_or_default()
 }
 
 fn sets(domain: &str) -> String {

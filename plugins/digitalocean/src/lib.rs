@@ -2,8 +2,8 @@
 //!
 //! Reference: <https://docs.digitalocean.com/reference/api/digitalocean/#tag/Domain-Records>
 
-use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http};
-use serde::{Deserialize, Serialize};
+use acme_manager_plugin::{Description, Error, Key, Provider, TxtRecord, dns, env, export_provider, http, json};
+use serde::Deserialize;
 
 const TOKEN: &str = "DO_AUTH_TOKEN";
 const BASE_URL: &str = "DO_API_URL";
@@ -16,24 +16,6 @@ const MIN_TTL: u32 = 30;
 struct DigitalOcean {
     api: http::Client,
     ttl: u32,
-}
-
-#[derive(Serialize)]
-struct NewRecord<'a> {
-    r#type: &'a str,
-    name: &'a str,
-    data: &'a str,
-    ttl: u32,
-}
-
-#[derive(Deserialize)]
-struct Created {
-    domain_record: Record,
-}
-
-#[derive(Deserialize)]
-struct Records {
-    domain_records: Vec<Record>,
 }
 
 #[derive(Deserialize)]
@@ -63,58 +45,50 @@ impl Provider for DigitalOcean {
 
     fn present(&self, record: &TxtRecord) -> Result<String, Error> {
         let zone = self.zone(record)?;
-        if let Some(found) = self.find(&zone, record)?.first() {
-            return Ok(handle(&zone, found));
+        if let Some(found) = self.find(zone, record)?.first() {
+            return Ok(format!("{zone}/{}", found.id));
         }
-        let name = dns::relative_to(&record.name, &zone);
+        let name = dns::relative_to(&record.name, zone);
         let ttl = dns::ttl_or(record, self.ttl).max(MIN_TTL);
-        let new = NewRecord { r#type: "TXT", name, data: &record.value, ttl };
-        let created: Created = self.api.post(&records(&zone)).json(&new).send()?.json()?;
-        Ok(handle(&zone, &created.domain_record))
+        let new = json!({ "type": "TXT", "name": name, "data": record.value, "ttl": ttl });
+        let created: Record = self.api.post(&records(zone)).json(&new).send()?.json_at("/domain_record")?;
+        Ok(format!("{zone}/{}", created.id))
     }
 
     fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), Error> {
-        let delete = |zone: &str, id: &str| {
-            self.api.delete(&format!("{}/{}", records(zone), http::segment(id))).accept(404).send().map(drop)
-        };
         if let Some((zone, id)) = handle.split_once('/') {
-            return delete(zone, id);
+            return self.delete(zone, id);
         }
-        let zone = match self.zone(record) {
-            // With its zone the value is gone too.
-            Err(error) if error.kind() == ErrorKind::ZoneNotFound => return Ok(()),
-            zone => zone?,
-        };
-        self.find(&zone, record)?.iter().try_for_each(|found| delete(&zone, &found.id.to_string()))
+        // With its zone the value is gone too.
+        let Some(zone) = dns::found(self.zone(record))? else { return Ok(()) };
+        self.find(zone, record)?.iter().try_for_each(|found| self.delete(zone, &found.id.to_string()))
     }
 }
 
 impl DigitalOcean {
-    fn zone(&self, record: &TxtRecord) -> Result<String, Error> {
-        for zone in dns::zone_candidates(record) {
-            if self.api.get(&format!("v2/domains/{}", http::segment(zone))).accept(404).send()?.is_success() {
-                return Ok(zone.to_owned());
-            }
-        }
-        Err(Error::zone_not_found(&record.name))
+    fn zone<'a>(&self, record: &'a TxtRecord) -> Result<&'a str, Error> {
+        dns::find_zone(record, |zone| {
+            let answer = self.api.get(&format!("v2/domains/{}", http::segment(zone))).accept(404).send()?;
+            Ok(answer.is_success().then_some(zone))
+        })
     }
 
     /// The records that hold exactly this value.
     fn find(&self, zone: &str, record: &TxtRecord) -> Result<Vec<Record>, Error> {
         // At one name there are never as many as a page holds.
         let request = self.api.get(&records(zone)).query("type", "TXT").query("name", &record.name);
-        let mut found: Records = request.query("per_page", "200").send()?.json()?;
-        found.domain_records.retain(|found| found.data == record.value);
-        Ok(found.domain_records)
+        let mut found: Vec<Record> = request.query("per_page", "200").send()?.json_at("/domain_records")?;
+        found.retain(|found| found.data == record.value);
+        Ok(found)
+    }
+
+    fn delete(&self, zone: &str, id: &str) -> Result<(), Error> {
+        self.api.delete(&format!("{}/{}", records(zone), http::segment(id))).accept(404).send().map(drop)
     }
 }
 
 fn records(zone: &str) -> String {
     format!("v2/domains/{}/records", http::segment(zone))
-}
-
-fn handle(zone: &str, record: &Record) -> String {
-    format!("{zone}/{}", record.id)
 }
 
 export_provider!(DigitalOcean);

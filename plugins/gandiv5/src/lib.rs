@@ -3,7 +3,7 @@
 //! The API knows whole record sets only, so each change reads the set and writes it back.
 //! Reference: <https://api.gandi.net/docs/livedns/>
 
-use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http};
+use acme_manager_plugin::{Description, Error, Key, Provider, TxtRecord, dns, env, export_provider, http};
 use serde::{Deserialize, Serialize};
 
 const TOKEN: &str = "GANDIV5_PERSONAL_ACCESS_TOKEN";
@@ -57,7 +57,7 @@ impl Provider for Gandi {
         let path = path(&zone, record);
         let new = || RecordSet { rrset_ttl: dns::ttl_or(record, self.ttl).max(MIN_TTL), rrset_values: Vec::new() };
         let mut set = self.set(&path)?.unwrap_or_else(new);
-        if !set.rrset_values.iter().any(|value| is_value(value, record)) {
+        if !set.rrset_values.iter().any(|value| dns::is_value(value, record)) {
             set.rrset_values.push(dns::quoted(&record.value));
             self.api.put(&path).json(&set).send()?;
         }
@@ -66,16 +66,11 @@ impl Provider for Gandi {
 
     fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), Error> {
         let zone = if handle.is_empty() { self.zone(record) } else { Ok(handle.to_owned()) };
-        let zone = match zone {
-            // With its zone the value is gone too.
-            Err(error) if error.kind() == ErrorKind::ZoneNotFound => return Ok(()),
-            zone => zone?,
-        };
+        // With its zone the value is gone too.
+        let Some(zone) = dns::found(zone)? else { return Ok(()) };
         let path = path(&zone, record);
         let Some(mut set) = self.set(&path)? else { return Ok(()) };
-        let before = set.rrset_values.len();
-        set.rrset_values.retain(|value| !is_value(value, record));
-        if set.rrset_values.len() == before {
+        if set.rrset_values.extract_if(.., |value| dns::is_value(value, record)).count() == 0 {
             return Ok(());
         }
         let request = if set.rrset_values.is_empty() { self.api.delete(&path) } else { self.api.put(&path).json(&set) };
@@ -85,23 +80,16 @@ impl Provider for Gandi {
 
 impl Gandi {
     fn zone(&self, record: &TxtRecord) -> Result<String, Error> {
-        for zone in dns::zone_candidates(record) {
-            if self.api.get(&format!("domains/{}", http::segment(zone))).accept(404).send()?.is_success() {
-                return Ok(zone.to_owned());
-            }
-        }
-        Err(Error::zone_not_found(&record.name))
+        dns::find_zone(record, |zone| {
+            let answer = self.api.get(&format!("domains/{}", http::segment(zone))).accept(404).send()?;
+            Ok(answer.is_success().then(|| zone.to_owned()))
+        })
     }
 
     fn set(&self, path: &str) -> Result<Option<RecordSet>, Error> {
         let response = self.api.get(path).accept(404).send()?;
         response.is_success().then(|| response.json()).transpose()
     }
-}
-
-/// Values come back in quotes, whether or not they were sent so.
-fn is_value(value: &str, record: &TxtRecord) -> bool {
-    value == dns::quoted(&record.value) || value == record.value
 }
 
 fn path(zone: &str, record: &TxtRecord) -> String {

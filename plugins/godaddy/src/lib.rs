@@ -3,7 +3,9 @@
 //! The API adds single records but removes whole sets only, so `cleanup` writes back what shall stay.
 //! Reference: <https://developer.godaddy.com/doc/endpoint/domains>
 
-use acme_manager_plugin::{Description, Error, Key, Provider, TxtRecord, dns, env, export_provider, http};
+use acme_manager_plugin::{
+    Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http, json,
+};
 use serde::{Deserialize, Serialize};
 
 const API_KEY: &str = "GODADDY_API_KEY";
@@ -20,26 +22,12 @@ struct GoDaddy {
     ttl: u32,
 }
 
-#[derive(Serialize)]
-struct NewRecord<'a> {
-    r#type: &'a str,
-    name: &'a str,
-    data: &'a str,
-    ttl: u32,
-}
-
 /// One record of a set, whose type and name are in the path.
 #[derive(Serialize, Deserialize)]
 struct Entry {
     data: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TooMany {
-    retry_after_sec: u32,
 }
 
 impl Provider for GoDaddy {
@@ -55,71 +43,69 @@ impl Provider for GoDaddy {
 
     fn from_env() -> Result<Self, Error> {
         let credentials = format!("sso-key {}:{}", env::required(API_KEY)?, env::required(API_SECRET)?);
-        let api = http::Client::new(&env::optional_or(BASE_URL, DEFAULT_URL))?.header("authorization", &credentials);
-        Ok(Self { api, ttl: env::ttl(PREFIX, MIN_TTL)? })
+        let client = http::Client::new(&env::optional_or(BASE_URL, DEFAULT_URL))?.judge_with(judge);
+        Ok(Self { api: client.header("authorization", &credentials), ttl: env::ttl(PREFIX, MIN_TTL)? })
     }
 
     fn check(&self) -> Result<(), Error> {
-        send(self.api.get("v1/domains").query("limit", "1"), &[]).map(drop)
+        self.api.get("v1/domains").query("limit", "1").send().map(drop)
     }
 
     fn present(&self, record: &TxtRecord) -> Result<String, Error> {
-        let found = self.find(&dns::zone_candidates(record), record)?;
-        let (zone, entries) = found.ok_or_else(|| Error::zone_not_found(&record.name))?;
+        let (zone, entries) = dns::find_zone(record, |zone| self.entries(zone, record))?;
         if !entries.iter().any(|entry| entry.data == record.value) {
             let name = dns::relative_to(&record.name, &zone);
             let ttl = dns::ttl_or(record, self.ttl).max(MIN_TTL);
-            let new = [NewRecord { r#type: "TXT", name, data: &record.value, ttl }];
-            send(self.api.patch(&format!("v1/domains/{}/records", http::segment(&zone))).json(&new), &[])?;
+            let new = json!([{ "type": "TXT", "name": name, "data": record.value, "ttl": ttl }]);
+            self.api.patch(&format!("v1/domains/{}/records", http::segment(&zone))).json(&new).send()?;
         }
         Ok(zone)
     }
 
     fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), Error> {
-        let zones = if handle.is_empty() { dns::zone_candidates(record) } else { vec![handle] };
-        let Some((zone, mut entries)) = self.find(&zones, record)? else {
-            // With its zone the value is gone too.
-            return Ok(());
+        let found = match handle {
+            "" => dns::found(dns::find_zone(record, |zone| self.entries(zone, record)))?,
+            zone => self.entries(zone, record)?,
         };
-        if !entries.iter().any(|entry| entry.data == record.value) {
+        // With its zone the value is gone too.
+        let Some((zone, mut entries)) = found else { return Ok(()) };
+        if entries.extract_if(.., |entry| entry.data == record.value).count() == 0 {
             return Ok(());
         }
         // Removed records can linger without data, and could not be written back.
-        entries.retain(|entry| entry.data != record.value && !entry.data.trim().is_empty());
+        entries.retain(|entry| !entry.data.trim().is_empty());
         let path = record_set(&zone, record);
         // An empty set is not taken.
         let request = if entries.is_empty() { self.api.delete(&path) } else { self.api.put(&path).json(&entries) };
-        send(request, &[404]).map(drop)
+        request.accept(404).send().map(drop)
     }
 }
 
 impl GoDaddy {
-    /// The first of these zones that the account has, and the TXT records at the name.
-    fn find(&self, zones: &[&str], record: &TxtRecord) -> Result<Option<(String, Vec<Entry>)>, Error> {
-        // A guessed zone may be nothing that GoDaddy takes for a domain, which is a 422.
-        let missing: &[u16] = if record.zone.is_empty() { &[404, 422] } else { &[404] };
-        for zone in zones {
-            let response = send(self.api.get(&record_set(zone, record)), missing)?;
-            if response.is_success() {
-                return Ok(Some(((*zone).to_owned(), response.json()?)));
-            }
+    /// The zone, if the account has one of this name, with the TXT records at the record's name in it.
+    fn entries(&self, zone: &str, record: &TxtRecord) -> Result<Option<(String, Vec<Entry>)>, Error> {
+        let mut request = self.api.get(&record_set(zone, record)).accept(404);
+        if record.zone.is_empty() {
+            // A guessed zone may be nothing that GoDaddy takes for a domain.
+            request = request.accept(422);
         }
-        Ok(None)
+        let answer = request.send()?;
+        if !answer.is_success() {
+            return Ok(None);
+        }
+        Ok(Some((zone.to_owned(), answer.json()?)))
     }
 }
 
-fn send(request: http::Request<'_>, accepted: &[u16]) -> Result<http::Response, Error> {
-    let response = request.send_any()?;
-    if response.is_success() || accepted.contains(&response.status()) {
-        return Ok(response);
+fn judge(response: &http::Response) -> Result<(), Error> {
+    if response.is_success() {
+        return Ok(());
     }
     let error = response.to_error();
     Err(match response.status() {
         // The domain is locked or not active, which does not pass.
-        409 => Error::rejected(error.message()),
-        429 if error.retry_after_seconds().is_none() => {
-            error.retry_after(response.json().ok().map(|too_many: TooMany| too_many.retry_after_sec))
-        }
+        409 => error.with_kind(ErrorKind::Rejected),
+        429 if error.retry_after_seconds().is_none() => error.retry_after(response.json_at("/retryAfterSec").ok()),
         _ => error,
     })
 }

@@ -2,8 +2,8 @@
 //!
 //! Reference: <https://developer.hosting.ionos.com/docs/dns>
 
-use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http};
-use serde::{Deserialize, Serialize};
+use acme_manager_plugin::{Description, Error, Key, Provider, TxtRecord, dns, env, export_provider, http, json};
+use serde::Deserialize;
 
 const API_KEY: &str = "IONOS_API_KEY";
 const BASE_URL: &str = "IONOS_API_URL";
@@ -22,27 +22,11 @@ struct Zone {
 }
 
 #[derive(Deserialize)]
-struct ZoneRecords {
-    #[serde(default)]
-    records: Vec<Record>,
-}
-
-#[derive(Deserialize)]
 struct Record {
     id: String,
     name: String,
     r#type: String,
     content: String,
-}
-
-#[derive(Serialize)]
-struct NewRecord<'a> {
-    name: &'a str,
-    r#type: &'a str,
-    content: &'a str,
-    ttl: u32,
-    prio: u32,
-    disabled: bool,
 }
 
 impl Provider for Ionos {
@@ -71,49 +55,44 @@ impl Provider for Ionos {
         }
         let ttl = dns::ttl_or(record, self.ttl);
         // The full name, unlike with most other vendors.
-        let (name, content) = (record.name.as_str(), record.value.as_str());
-        let new = [NewRecord { name, r#type: "TXT", content, ttl, prio: 0, disabled: false }];
+        let (name, content) = (&record.name, &record.value);
+        let new = json!({ "name": name, "type": "TXT", "content": content, "ttl": ttl, "prio": 0, "disabled": false });
         let path = format!("v1/zones/{}/records", http::segment(&zone));
-        let created: Vec<Record> = self.api.post(&path).json(&new).send()?.json()?;
+        let created: Vec<Record> = self.api.post(&path).json(&[new]).send()?.json()?;
         let created = created.first().ok_or_else(|| Error::unavailable("IONOS answered without the new record"))?;
         Ok(format!("{zone}/{}", created.id))
     }
 
     fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), Error> {
-        let delete = |zone: &str, id: &str| {
-            let path = format!("v1/zones/{}/records/{}", http::segment(zone), http::segment(id));
-            self.api.delete(&path).accept(404).send().map(drop)
-        };
         if let Some((zone, id)) = handle.split_once('/') {
-            return delete(zone, id);
+            return self.delete(zone, id);
         }
-        let zone = match self.zone(record) {
-            // With its zone the value is gone too.
-            Err(error) if error.kind() == ErrorKind::ZoneNotFound => return Ok(()),
-            zone => zone?,
-        };
-        self.find(&zone, record)?.iter().try_for_each(|found| delete(&zone, &found.id))
+        // With its zone the value is gone too.
+        let Some(zone) = dns::found(self.zone(record))? else { return Ok(()) };
+        self.find(&zone, record)?.iter().try_for_each(|found| self.delete(&zone, &found.id))
     }
 }
 
 impl Ionos {
     /// The identifier of the zone that holds a record.
     fn zone(&self, record: &TxtRecord) -> Result<String, Error> {
-        let mut zones: Vec<Zone> = self.api.get("v1/zones").send()?.json()?;
-        let mut candidates = dns::zone_candidates(record).into_iter();
-        let found = candidates.find_map(|name| zones.iter().position(|zone| zone.name == name));
-        found.map(|found| zones.swap_remove(found).id).ok_or_else(|| Error::zone_not_found(&record.name))
+        let zones: Vec<Zone> = self.api.get("v1/zones").send()?.json()?;
+        dns::find_zone(record, |name| Ok(zones.iter().find(|zone| zone.name == name).map(|zone| zone.id.clone())))
     }
 
     /// The records that hold exactly this value. It comes back in quotes, whatever it was created with.
     fn find(&self, zone: &str, record: &TxtRecord) -> Result<Vec<Record>, Error> {
         let request = self.api.get(&format!("v1/zones/{}", http::segment(zone)));
         let request = request.query("recordName", &record.name).query("recordType", "TXT");
-        let mut found = request.send()?.json::<ZoneRecords>()?.records;
-        let quoted = dns::quoted(&record.value);
+        let mut found = request.send()?.json_at::<Option<Vec<Record>>>("/records")?.unwrap_or_default();
         found.retain(|found| found.r#type == "TXT" && found.name == record.name);
-        found.retain(|found| found.content == quoted || found.content == record.value);
+        found.retain(|found| dns::is_value(&found.content, record));
         Ok(found)
+    }
+
+    fn delete(&self, zone: &str, id: &str) -> Result<(), Error> {
+        let path = format!("v1/zones/{}/records/{}", http::segment(zone), http::segment(id));
+        self.api.delete(&path).accept(404).send().map(drop)
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Reference: <https://luadns.com/api.html>
 
-use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http};
+use acme_manager_plugin::{Description, Error, Key, Provider, TxtRecord, dns, env, export_provider, http, json};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 const USERNAME: &str = "LUADNS_API_USERNAME";
 const TOKEN: &str = "LUADNS_API_TOKEN";
@@ -34,14 +34,6 @@ struct Record {
     content: String,
 }
 
-#[derive(Serialize)]
-struct NewRecord<'a> {
-    name: &'a str,
-    r#type: &'a str,
-    content: &'a str,
-    ttl: u32,
-}
-
 impl Provider for LuaDns {
     fn describe() -> Description {
         Description::new("luadns", env!("CARGO_PKG_VERSION"))
@@ -66,28 +58,23 @@ impl Provider for LuaDns {
     fn present(&self, record: &TxtRecord) -> Result<String, Error> {
         let zone = self.zone(record)?;
         if let Some(found) = self.find(zone, record)?.first() {
-            return Ok(format!("{zone}/{found}"));
+            return Ok(format!("{zone}/{}", found.id));
         }
         let ttl = dns::ttl_or(record, self.ttl).max(MIN_TTL);
-        let new = NewRecord { name: &dns::absolute(&record.name), r#type: "TXT", content: &record.value, ttl };
+        let name = dns::absolute(&record.name);
+        let new = json!({ "name": name, "type": "TXT", "content": record.value, "ttl": ttl });
         let created: Record = self.api.post(&format!("v1/zones/{zone}/records")).json(&new).send()?.json()?;
         Ok(format!("{zone}/{}", created.id))
     }
 
     fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), Error> {
-        let delete = |zone: &str, id: &str| {
-            let path = format!("v1/zones/{}/records/{}", http::segment(zone), http::segment(id));
-            self.api.delete(&path).accept(404).send().map(drop)
-        };
         if let Some((zone, id)) = handle.split_once('/') {
-            return delete(zone, id);
+            return self.delete(zone, id);
         }
-        let zone = match self.zone(record) {
-            // With its zone the value is gone too.
-            Err(error) if error.kind() == ErrorKind::ZoneNotFound => return Ok(()),
-            zone => zone?,
-        };
-        self.find(zone, record)?.iter().try_for_each(|id| delete(&zone.to_string(), &id.to_string()))
+        // With its zone the value is gone too.
+        let Some(zone) = dns::found(self.zone(record))? else { return Ok(()) };
+        let found = self.find(zone, record)?;
+        found.iter().try_for_each(|found| self.delete(&zone.to_string(), &found.id.to_string()))
     }
 }
 
@@ -95,31 +82,30 @@ impl LuaDns {
     /// The number of the zone that holds a record.
     fn zone(&self, record: &TxtRecord) -> Result<u64, Error> {
         let zones: Vec<Zone> = self.list("v1/zones")?;
-        let mut candidates = dns::zone_candidates(record).into_iter();
-        let found = candidates.find_map(|name| zones.iter().find(|zone| zone.name == name));
-        found.map(|zone| zone.id).ok_or_else(|| Error::zone_not_found(&record.name))
+        dns::find_zone(record, |name| Ok(zones.iter().find(|zone| zone.name == name).map(|zone| zone.id)))
     }
 
-    /// The numbers of the records that hold exactly this value.
-    fn find(&self, zone: u64, record: &TxtRecord) -> Result<Vec<u64>, Error> {
-        let mut records: Vec<Record> = self.list(&format!("v1/zones/{zone}/records"))?;
+    /// The records that hold exactly this value.
+    fn find(&self, zone: u64, record: &TxtRecord) -> Result<Vec<Record>, Error> {
+        let mut found: Vec<Record> = self.list(&format!("v1/zones/{zone}/records"))?;
         let name = dns::absolute(&record.name);
-        records.retain(|found| found.r#type == "TXT" && found.name == name && found.content == record.value);
-        Ok(records.into_iter().map(|found| found.id).collect())
+        found.retain(|found| found.r#type == "TXT" && found.name == name && found.content == record.value);
+        Ok(found)
     }
 
     /// Without a limit the API answers with everything at once; should it not, a header counts the pages.
     fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
-        let mut all = Vec::new();
-        loop {
-            let page = all.len() + 1;
-            let response = self.api.get(path).query("page", &page.to_string()).send()?;
-            let pages = response.header("x-total-pages").and_then(|pages| pages.parse().ok()).unwrap_or(1);
-            all.push(response.json::<Vec<T>>()?);
-            if page >= pages {
-                return Ok(all.into_iter().flatten().collect());
-            }
-        }
+        let pages = http::pages(1_u32, |page| {
+            let answer = self.api.get(path).query("page", &page.to_string()).send()?;
+            let last = answer.header("x-total-pages").and_then(|pages| pages.parse().ok()).unwrap_or(1);
+            Ok((answer.json()?, (page < last).then_some(page + 1)))
+        });
+        pages.collect()
+    }
+
+    fn delete(&self, zone: &str, id: &str) -> Result<(), Error> {
+        let path = format!("v1/zones/{}/records/{}", http::segment(zone), http::segment(id));
+        self.api.delete(&path).accept(404).send().map(drop)
     }
 }
 

@@ -3,9 +3,9 @@
 //! The API changes all answers of a record at once, so each change reads them and writes them back.
 //! Reference: <https://ns1.com/api>
 
-use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider, http};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use acme_manager_plugin::{
+    Description, Error, ErrorKind, Key, Provider, TxtRecord, Value, dns, env, export_provider, http, json,
+};
 
 const API_KEY: &str = "NS1_API_KEY";
 const BASE_URL: &str = "NS1_API_URL";
@@ -16,12 +16,6 @@ const DEFAULT_TTL: u32 = 120;
 struct Ns1 {
     api: http::Client,
     ttl: u32,
-}
-
-#[derive(Deserialize)]
-struct Record {
-    /// With whatever else belongs to them, for it has to be written back.
-    answers: Vec<Value>,
 }
 
 impl Provider for Ns1 {
@@ -68,21 +62,16 @@ impl Provider for Ns1 {
         let error = response.to_error();
         // Somebody else was faster; the next try adds to what they made.
         let raced = error.kind() == ErrorKind::Rejected && response.text().contains("record already exists");
-        Err(if raced { Error::conflict(error.message()) } else { error })
+        Err(if raced { error.with_kind(ErrorKind::Conflict) } else { error })
     }
 
     fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), Error> {
         let zone = if handle.is_empty() { self.zone(record) } else { Ok(handle.to_owned()) };
-        let zone = match zone {
-            // With its zone the value is gone too.
-            Err(error) if error.kind() == ErrorKind::ZoneNotFound => return Ok(()),
-            zone => zone?,
-        };
+        // With its zone the value is gone too.
+        let Some(zone) = dns::found(zone)? else { return Ok(()) };
         let path = path(&zone, record);
         let Some(mut answers) = self.answers(&path)? else { return Ok(()) };
-        let before = answers.len();
-        answers.retain(|answer| !is_value(answer, record));
-        if answers.len() == before {
+        if answers.extract_if(.., |answer| is_value(answer, record)).count() == 0 {
             return Ok(());
         }
         let request = if answers.is_empty() {
@@ -96,20 +85,16 @@ impl Provider for Ns1 {
 
 impl Ns1 {
     fn zone(&self, record: &TxtRecord) -> Result<String, Error> {
-        for zone in dns::zone_candidates(record) {
+        dns::find_zone(record, |zone| {
             let request = self.api.get(&format!("zones/{}", http::segment(zone))).query("records", "false");
-            if request.accept(404).send()?.is_success() {
-                return Ok(zone.to_owned());
-            }
-        }
-        Err(Error::zone_not_found(&record.name))
+            Ok(request.accept(404).send()?.is_success().then(|| zone.to_owned()))
+        })
     }
 
-    /// The answers of the TXT record, if there is one.
+    /// The answers of the TXT record, if there is one, with whatever else belongs to them: it has to be written back.
     fn answers(&self, path: &str) -> Result<Option<Vec<Value>>, Error> {
         let response = self.api.get(path).accept(404).send()?;
-        let record = response.is_success().then(|| response.json::<Record>()).transpose()?;
-        Ok(record.map(|record| record.answers))
+        response.is_success().then(|| response.json_at("/answers")).transpose()
     }
 }
 

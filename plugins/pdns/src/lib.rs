@@ -6,8 +6,6 @@
 
 mod api;
 
-use std::time::Duration;
-
 use acme_manager_plugin::{Description, Error, Key, Provider, TxtRecord, dns, env, export_provider, host, http};
 
 use api::{Api, Change, Entry, Zone};
@@ -16,13 +14,14 @@ const URL: &str = "PDNS_API_URL";
 const API_KEY: &str = "PDNS_API_KEY";
 const SERVER_NAME: &str = "PDNS_SERVER_NAME";
 const API_VERSION: &str = "PDNS_API_VERSION";
-const TTL: &str = "PDNS_TTL";
+const PREFIX: &str = "PDNS_";
 
 const DEFAULT_SERVER_NAME: &str = "localhost";
 const DEFAULT_TTL: u32 = 120;
 
-/// Old servers answer with the whole zone, whatever set was asked for.
-const MAX_BODY: usize = 16 * 1024 * 1024;
+/// Old servers answer with the whole zone, whatever set was asked for. A little less than the 8 MiB at which the host
+/// ends the call.
+const MAX_BODY: usize = 7 * 1024 * 1024;
 
 struct PowerDns {
     client: http::Client,
@@ -48,9 +47,7 @@ impl Provider for PowerDns {
                     .help("Server id in the API's paths; PowerDNS itself calls every server localhost"),
             )
             .key(Key::new(API_VERSION).help("0 for servers before 4.0, else 1; asked from the server when not set"))
-            .key(Key::new(TTL).default("120").help("Time to live of the TXT records, in seconds"))
-            .default_ttl(DEFAULT_TTL)
-            .propagation(Duration::from_secs(120), Duration::from_secs(2))
+            .times(PREFIX, DEFAULT_TTL, 120, 2)
     }
 
     fn from_env() -> Result<Self, Error> {
@@ -63,7 +60,7 @@ impl Provider for PowerDns {
             client,
             server_name: env::optional_or(SERVER_NAME, DEFAULT_SERVER_NAME),
             api_version: env::parsed(API_VERSION)?,
-            ttl: env::parsed_or(TTL, DEFAULT_TTL)?,
+            ttl: env::ttl(PREFIX, DEFAULT_TTL)?,
         })
     }
 

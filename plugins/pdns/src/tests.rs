@@ -1,4 +1,4 @@
-use acme_manager_plugin::testing::{MockApi, record};
+use acme_manager_plugin::testing::{MockApi, record, run_script};
 use acme_manager_plugin::{ErrorKind, Provider as _};
 use serde_json::json;
 
@@ -117,4 +117,9 @@ fn failures_keep_their_kind() {
 
     let _empty = MockApi::new();
     assert_eq!(PowerDns::from_env().err().map(|error| error.kind()), Some(ErrorKind::Config));
+}
+
+#[test]
+fn conformance() {
+    run_script::<PowerDns>(include_str!("../conformance.json"));
 }

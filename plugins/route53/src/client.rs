@@ -59,20 +59,7 @@ pub(crate) fn build(settings: Settings) -> Client {
 }
 
 #[cfg(target_family = "wasm")]
-mod wasi {
-    use aws_sdk_route53::config::SharedHttpClient;
-    use aws_smithy_wasm::wasi::{WasiHttpClientBuilder, WasiSleep};
-
-    pub(crate) use wstd::runtime::block_on;
-
-    pub(super) fn http_client() -> SharedHttpClient {
-        WasiHttpClientBuilder::new().build()
-    }
-
-    pub(super) fn sleep() -> WasiSleep {
-        WasiSleep
-    }
-}
+mod wasi;
 
 #[cfg(not(target_family = "wasm"))]
 mod scripted;

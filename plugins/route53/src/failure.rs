@@ -4,6 +4,9 @@
 use acme_manager_plugin::{Error, ErrorKind};
 use aws_sdk_route53::error::{BuildError, ProvideErrorMetadata, SdkError};
 
+/// The code of a batch of changes that is refused.
+const INVALID_BATCH: &str = "InvalidChangeBatch";
+
 /// How much of one cause is worth repeating, in characters.
 const LONGEST_CAUSE: usize = 200;
 
@@ -20,8 +23,11 @@ where
     if status < 400 {
         return unanswered(operation, &chain(service.err()));
     }
-    let code = service.err().code().unwrap_or("no code");
-    let message = service.err().message().unwrap_or("no message");
+    let batch = service.raw().body().bytes().and_then(refused_batch);
+    let (code, message) = match &batch {
+        Some(messages) => (INVALID_BATCH, messages.as_str()),
+        None => (service.err().code().unwrap_or("no code"), service.err().message().unwrap_or("no message")),
+    };
     let text = format!("{operation} answered {status}: {code}: {message}");
     let error = match kind(code, message) {
         Some(kind) => Error::new(kind, text),
@@ -40,9 +46,7 @@ fn kind(code: &str, message: &str) -> Option<ErrorKind> {
     let kind = match code {
         "PriorRequestNotComplete" => ErrorKind::Conflict,
         // A set that changed between reading and writing.
-        "InvalidChangeBatch" if ["not found", "do not match"].iter().any(|part| message.contains(part)) => {
-            ErrorKind::Conflict
-        }
+        INVALID_BATCH if ["not found", "do not match"].iter().any(|part| message.contains(part)) => ErrorKind::Conflict,
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => {
             ErrorKind::RateLimited
         }
@@ -63,6 +67,24 @@ fn kind(code: &str, message: &str) -> Option<ErrorKind> {
         _ => return None,
     };
     Some(kind)
+}
+
+/// What is wrong with a batch of changes. Route 53 may say it in a list without the envelope of its other errors, and
+/// that the SDK does not read.
+/// Reference: <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html>
+fn refused_batch(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, list) = text.split_once("<InvalidChangeBatch")?;
+    let parts = list.split("<Message>").skip(1);
+    let messages: Vec<&str> =
+        parts.filter_map(|part| part.split_once("</Message>")).map(|(message, _)| message).collect();
+    Some(unescaped(&messages.join("; ")))
+}
+
+fn unescaped(xml: &str) -> String {
+    // The ampersand comes last, so that nothing is decoded twice.
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
+    entities.iter().fold(xml.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
 /// No answer, or one that is not Route 53's.

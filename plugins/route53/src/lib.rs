@@ -7,8 +7,6 @@
 mod client;
 mod failure;
 
-use std::time::Duration;
-
 use acme_manager_plugin::{Description, Error, ErrorKind, Key, Provider, TxtRecord, dns, env, export_provider};
 use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
@@ -23,7 +21,8 @@ const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 const REGION: &str = "AWS_REGION";
 const HOSTED_ZONE_ID: &str = "AWS_HOSTED_ZONE_ID";
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
-const TTL: &str = "AWS_ROUTE53_TTL";
+/// What this program calls the settings of time, and what lego calls them.
+const PREFIXES: [&str; 2] = ["AWS_ROUTE53_", "AWS_"];
 
 /// Route 53 is one service for all regions of a partition; its requests are signed for this one.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -60,9 +59,7 @@ impl Provider for Route53 {
                     .endpoint()
                     .help("Base address of a service that speaks the same protocol"),
             )
-            .key(Key::new(TTL).alias("AWS_TTL").default("10").help("Time to live of the TXT records, in seconds"))
-            .default_ttl(DEFAULT_TTL)
-            .propagation(Duration::from_secs(120), Duration::from_secs(4))
+            .times_of(&PREFIXES, DEFAULT_TTL, 120, 4)
             .reports_ready()
     }
 
@@ -74,7 +71,7 @@ impl Provider for Route53 {
             region: env::optional_or(REGION, DEFAULT_REGION),
             endpoint_url: env::optional(ENDPOINT_URL),
         });
-        Ok(Self { client, hosted_zone_id: env::optional(HOSTED_ZONE_ID), ttl: env::parsed_or(TTL, DEFAULT_TTL)? })
+        Ok(Self { client, hosted_zone_id: env::optional(HOSTED_ZONE_ID), ttl: env::ttl(PREFIXES[0], DEFAULT_TTL)? })
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-use acme_manager_plugin::testing::{MockApi, record};
+use acme_manager_plugin::testing::{MockApi, record, run_script};
 use acme_manager_plugin::{ErrorKind, Provider as _};
 
 use super::*;
@@ -166,4 +166,9 @@ fn a_broken_connection_is_told_in_one_line() {
 fn credentials_are_required() {
     let _empty = MockApi::new();
     assert_eq!(Route53::from_env().err().map(|error| error.kind()), Some(ErrorKind::Config));
+}
+
+#[test]
+fn conformance() {
+    run_script::<Route53>(include_str!("../conformance.json"));
 }

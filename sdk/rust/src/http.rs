@@ -4,6 +4,7 @@
 //! itself. Requests end with the call's own deadline at the latest.
 
 mod encode;
+mod pages;
 mod request;
 mod response;
 mod unsigned;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use encode::{query_string, segment};
+pub use pages::pages;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use request::RawResponse;
 pub use request::Request;
@@ -34,6 +36,7 @@ pub struct Client {
     headers: Vec<(String, String)>,
     max_body: usize,
     signer: Option<unsigned::Signer>,
+    judge: Option<response::Judge>,
 }
 
 /// What a URL says about where to connect.
@@ -64,7 +67,8 @@ impl Client {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when it is not a URL with `http` or `https`, or has a query,
     /// a fragment or credentials.
     pub fn new(base_url: &str) -> Result<Self, Error> {
-        Ok(Self { base: Origin::parse(base_url)?, headers: Vec::new(), max_body: DEFAULT_MAX_BODY, signer: None })
+        let base = Origin::parse(base_url)?;
+        Ok(Self { base, headers: Vec::new(), max_body: DEFAULT_MAX_BODY, signer: None, judge: None })
     }
 
     /// Sends `Authorization: Bearer <token>` (RFC 6750 §2.1).
@@ -118,6 +122,38 @@ impl Client {
         self
     }
 
+    /// Asks `judge` whether an answer is a success, for vendors whose errors say more than their status does or come
+    /// with that of a success. [`Request::send`] returns what it makes of an answer, unless the status is one that
+    /// the request [accepts](Request::accept); [`Request::send_any`] does not ask.
+    ///
+    /// ```
+    /// use acme_manager_plugin::http::{Client, Response};
+    /// use acme_manager_plugin::testing::MockApi;
+    /// use acme_manager_plugin::{Error, ErrorKind};
+    ///
+    /// fn judge(response: &Response) -> Result<(), Error> {
+    ///     if response.is_success() {
+    ///         return Ok(());
+    ///     }
+    ///     let error = response.to_error();
+    ///     // The page of a proxy has no code.
+    ///     Err(match response.json_at::<String>("/error/code").unwrap_or_default().as_str() {
+    ///         "locked" => error.with_kind(ErrorKind::Conflict),
+    ///         _ => error,
+    ///     })
+    /// }
+    ///
+    /// # let api = MockApi::new();
+    /// # api.expect("GET", "https://api.example.com/zones").answer(423, r#"{"error": {"code": "locked"}}"#);
+    /// let client = Client::new("https://api.example.com").unwrap().judge_with(judge);
+    /// assert_eq!(client.get("zones").send().err().unwrap().kind(), ErrorKind::Conflict);
+    /// ```
+    #[must_use]
+    pub fn judge_with(mut self, judge: impl Fn(&Response) -> Result<(), Error> + Send + Sync + 'static) -> Self {
+        self.judge = Some(Arc::new(judge));
+        self
+    }
+
     /// A GET request for a path below the base URL. Parts of it that come from elsewhere go through [`segment`].
     pub fn get(&self, path: &str) -> Request<'_> {
         self.request("GET", path)
@@ -146,6 +182,14 @@ impl Client {
     /// A request with any method.
     pub fn request(&self, method: &str, path: &str) -> Request<'_> {
         Request::new(self, method, path)
+    }
+
+    fn judge(&self, response: &Response) -> Result<(), Error> {
+        match &self.judge {
+            Some(judge) => judge(response),
+            None if response.is_success() => Ok(()),
+            None => Err(response.to_error()),
+        }
     }
 }
 

@@ -91,3 +91,6 @@ pub use error::Error;
 pub use provider::Provider;
 #[doc(hidden)]
 pub use provider::{Component, require_provider};
+/// JSON written in place, for the bodies of [requests](http::Request::json), and any JSON value.
+#[doc(no_inline)]
+pub use serde_json::{Value, json};

@@ -33,6 +33,21 @@ fn a_message_cannot_forge_lines_or_turn_the_text_around() {
     assert_eq!(lines.take(), ["a\\rb", "c\\u{202e}d\\u{2028}e"]);
 }
 
+/// A hundred thousand lines take no longer than a hundred thousand bytes.
+#[test]
+fn lines_beyond_the_limit_are_counted_without_a_look_at_them() {
+    let limits = Limits { log_lines: 3, ..Limits::default() };
+    let (log, lines) = log(&limits, &[]);
+    with_default(lines.clone(), || {
+        log.message(Level::Info, &"x\n".repeat(100));
+        log.write(Stream::Out, "y\ny\nrest".as_bytes());
+        log.finish();
+    });
+    let lines = lines.take();
+    assert_eq!(lines[..3], ["x", "x", "x"]);
+    assert_eq!((lines.len(), log.dropped_lines()), (4, 97 + 3), "{lines:?}");
+}
+
 #[test]
 fn long_lines_are_cut_and_secrets_at_the_cut_are_not_halved() {
     let (log, lines) = log(&Limits::default(), &["supersecret"]);

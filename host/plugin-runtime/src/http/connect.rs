@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    io,
-    net::{IpAddr, SocketAddr},
+    fmt, io,
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +14,9 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
+    sync::Semaphore,
+    task::spawn_blocking,
     time::{Instant, timeout},
 };
 use tokio_rustls::TlsConnector;
@@ -42,19 +44,52 @@ pub enum Resolver {
     /// Only these names exist, and they lead where the map says, port included. For trying a plugin against a server
     /// that plays the vendor. The addresses are subject to the grants like any others.
     Fixed(BTreeMap<String, Vec<SocketAddr>>),
+    /// Asks a function, for a name that is known to it or not; the addresses are subject to the grants like any others.
+    By(LookUp),
+}
+
+/// What leads from a name to addresses, ports included.
+#[derive(Clone)]
+pub struct LookUp(Arc<dyn Fn(&str) -> Vec<SocketAddr> + Send + Sync>);
+
+impl LookUp {
+    /// The function must not block.
+    pub fn new(look_up: impl Fn(&str) -> Vec<SocketAddr> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look_up))
+    }
+}
+
+impl fmt::Debug for LookUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LookUp")
+    }
 }
 
 impl Resolver {
-    pub(crate) async fn resolve(&self, host: &Host<String>, port: u16) -> io::Result<Vec<SocketAddr>> {
+    /// The look-up runs in a thread that nobody can end before the name servers answer, so each holds one of `lookups`
+    /// until then, whatever becomes of who asked.
+    pub(crate) async fn resolve(
+        &self,
+        lookups: &Arc<Semaphore>,
+        host: &Host<String>,
+        port: u16,
+    ) -> io::Result<Vec<SocketAddr>> {
         let name = match (self, host) {
             (Self::Fixed(map), host) => {
                 return map.get(&host.to_string()).cloned().ok_or(io::ErrorKind::NotFound.into());
             }
+            (Self::By(LookUp(look_up)), host) => return Ok(look_up(&host.to_string())),
             (Self::System, Host::Ipv4(address)) => return Ok(vec![(*address, port).into()]),
             (Self::System, Host::Ipv6(address)) => return Ok(vec![(*address, port).into()]),
             (Self::System, Host::Domain(name)) => name,
         };
-        Ok(lookup_host((name.as_str(), port)).await?.collect())
+        let permit = lookups.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let name = name.clone();
+        let found = spawn_blocking(move || {
+            let _permit = permit;
+            (name.as_str(), port).to_socket_addrs().map(Iterator::collect)
+        });
+        found.await.map_err(io::Error::other)?
     }
 }
 
@@ -86,14 +121,15 @@ async fn addresses(
     traffic: &Traffic,
 ) -> Result<Vec<SocketAddr>, Error> {
     let Target { origin, reach } = target;
-    let resolved = match timeout(times.connect, network.resolver.resolve(&origin.host, origin.port)).await {
-        Err(_) => return Err(Error::DnsTimeout),
-        Ok(Err(error)) => {
-            network.note(origin, &format!("the name does not resolve: {error}"));
-            return Err(Error::DnsError { rcode: None, info_code: None });
-        }
-        Ok(Ok(resolved)) => resolved,
-    };
+    let resolved =
+        match timeout(times.connect, network.resolver.resolve(&network.lookups, &origin.host, origin.port)).await {
+            Err(_) => return Err(Error::DnsTimeout),
+            Ok(Err(error)) => {
+                network.note(origin, &format!("the name does not resolve: {error}"));
+                return Err(Error::DnsError { rcode: None, info_code: None });
+            }
+            Ok(Ok(resolved)) => resolved,
+        };
     let mut prohibited = None;
     let mut allowed = Vec::new();
     for address in resolved {

@@ -13,7 +13,7 @@ use super::LoadError;
 use crate::digest::PluginDigest;
 
 /// Three times the largest component that any language's tool chain makes of a provider today.
-const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_COMPONENT_BYTES: u64 = 64 << 20;
 
 /// Where a component comes from.
 #[derive(Clone)]
@@ -48,6 +48,8 @@ pub(crate) struct Source {
     pub(crate) origin: String,
     pub(crate) bytes: Bytes,
     pub(crate) digest: PluginDigest,
+    /// Part of this program.
+    pub(crate) is_bundled: bool,
 }
 
 impl Source {
@@ -58,7 +60,7 @@ impl Source {
             return Err(LoadError::TooLarge { origin, size, limit: MAX_COMPONENT_BYTES });
         }
         let digest = PluginDigest::of(&bytes);
-        Ok(Self { origin, bytes, digest })
+        Ok(Self { origin, bytes, digest, is_bundled: false })
     }
 }
 
@@ -70,7 +72,8 @@ pub(super) fn read(origin: &Origin, name: &str) -> Result<Source, LoadError> {
         Origin::File { path, checksum } => (path.display().to_string(), read_component(path)?.into(), *checksum),
         Origin::Bytes { from, bytes, checksum } => (from.clone(), bytes.clone(), *checksum),
     };
-    let source = Source::unchecked(text, bytes)?;
+    let mut source = Source::unchecked(text, bytes)?;
+    source.is_bundled = matches!(origin, Origin::Bundled { .. });
     if source.digest != expected {
         return Err(LoadError::Checksum { origin: source.origin, expected, actual: source.digest });
     }

@@ -2,10 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use acme_manager_plugin_runtime::{CallError, HostGrant, Plugin, PluginSettings, Resolver};
+use acme_manager_plugin_runtime::{CallError, HostGrant, LookUp, Plugin, PluginSettings, Resolver};
 
 use crate::{
     lines::Lines,
@@ -181,6 +185,28 @@ async fn responses_are_bounded_in_size_and_time() {
         assert!(error.retryable(), "{path}: {error}");
         assert!(started.elapsed() < Duration::from_secs(2), "{path} took {:?}", started.elapsed());
     }
+}
+
+/// A name that leads to the server when it is looked at and inside when it is used: it is looked up once.
+#[tokio::test]
+async fn a_name_that_changes_its_address_leads_nowhere_else() {
+    let server = Server::start(None).await;
+    let (address, asked) = (server.address, Arc::new(AtomicUsize::new(0)));
+    let counter = asked.clone();
+    let plugin = plain(&server, |settings| {
+        settings.resolver = Resolver::By(LookUp::new(move |_| match counter.fetch_add(1, Ordering::Relaxed) {
+            0 => vec![address],
+            _ => vec![([10, 0, 0, 1], 80).into()],
+        }));
+    })
+    .await;
+    // The server closes the connection, so that the next request has to look again.
+    assert_eq!(present(&plugin, "get http://api.example.com/close").await.expect("an answer"), "200 5 hello");
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    let error = present(&plugin, "get http://api.example.com/").await.expect_err("it leads inside now");
+    assert_eq!((error.class(), asked.load(Ordering::Relaxed)), ("denied", 2));
+    assert!(error.to_string().contains("`allowed_cidrs: [\"10.0.0.1/32\"]`"), "{error}");
+    assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]

@@ -148,8 +148,7 @@ async fn bundled_plugins_are_checked_as_well() {
 
 #[tokio::test]
 async fn a_plugin_that_cannot_describe_itself_is_not_loaded() {
-    for (how, expected) in
-        [("panic", "no idea what I am"), ("loop", "`common.plugins[].fuel`"), ("bad", "\"Bad Name\"")]
+    for (how, expected) in [("panic", "no idea what I am"), ("loop", "`common.plugins[].fuel`"), ("bad", "`Bad Name`")]
     {
         let mut settings = settings();
         settings.environment.insert("DESCRIBE".into(), how.into());

@@ -38,6 +38,30 @@ async fn the_description_shows_open_values_only() {
     }
 }
 
+/// Who writes a component must not decide what of the operator's may be seen.
+#[tokio::test]
+async fn what_is_named_like_a_secret_is_one_whatever_a_stranger_says() {
+    let stranger = plugin(|settings| drop(settings.environment.insert("DESCRIBE".into(), "open".into()))).await;
+    let error = present(&stranger, "secrets-in-error").await.expect_err("a refusal").to_string();
+    assert!(error.contains("?token=[redacted] failed"), "{error}");
+    let secret = "s3cr3tt0kenvalue";
+    for (how, expected) in [
+        ("leak", "a name in its description contains the value of a secret"),
+        ("cut", "AAAA[redacted]` is not made of a-z"),
+    ] {
+        let mut settings = crate::support::settings();
+        settings.environment.insert("DESCRIBE".into(), how.into());
+        settings.environment.insert("TOKEN".into(), secret.into());
+        let error = crate::support::ENGINE.load(settings).await.expect_err("refused");
+        let told = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        assert!(told.contains(expected) && !told.contains("s3cr3t"), "{how}: {told}");
+    }
+    // What the operator calls a secret is one as well, however it is named.
+    let told = plugin(|settings| settings.secrets.extend(["REGION".to_owned()])).await;
+    let help = format!("{:?}", told.description());
+    assert!(!help.contains("eu-central-1"), "{help}");
+}
+
 #[tokio::test]
 async fn a_flood_of_lines_is_cut_off_and_summed_up() {
     let lines = Lines::default();

@@ -57,7 +57,12 @@ fn exchange(request: &HttpRequest) -> Result<HttpResponse, Error> {
     }
     let answer = sent.send_any()?;
     let status = StatusCode::try_from(answer.status()).map_err(|error| Error::other(error.to_string()))?;
-    Ok(HttpResponse::new(status, SdkBody::from(answer.body().to_vec())))
+    let mut response = HttpResponse::new(status, SdkBody::from(answer.body().to_vec()));
+    // The only header of an answer that matters here.
+    if let Some(delay) = answer.header("retry-after") {
+        response.headers_mut().insert("retry-after", delay.to_owned());
+    }
+    Ok(response)
 }
 
 /// Pauses count against the call's time; time-outs never come, for the script answers at once.

@@ -84,16 +84,17 @@ impl<'a> Request<'a> {
     /// Sends the request and returns the answer if its status is 2xx or [accepted](Self::accept).
     ///
     /// # Errors
-    /// Any other status as an error of the fitting kind, with `Retry-After` and the start of the body; a broken
-    /// connection as [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable); a host that the operator did not
-    /// grant as [`ErrorKind::Config`](crate::ErrorKind::Config).
+    /// Any other status as an error of the fitting kind, with `Retry-After` and the start of the body, or what the
+    /// client's [judge](Client::judge_with) makes of it; a broken connection as
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable); a host that the operator did not grant as
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config).
     pub fn send(self) -> Result<Response, Error> {
-        let accepted = self.accepted.clone();
+        let (client, accepted) = (self.client, self.accepted.clone());
         let response = self.send_any()?;
-        if response.is_success() || accepted.contains(&response.status()) {
-            return Ok(response);
+        if !accepted.contains(&response.status()) {
+            client.judge(&response)?;
         }
-        Err(response.to_error())
+        Ok(response)
     }
 
     /// Sends the request and returns the answer whatever its status is.

@@ -1,5 +1,7 @@
 //! An answer and what it means.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 
 use super::request::RawResponse;
@@ -7,6 +9,9 @@ use crate::Error;
 
 /// How much of a body an error repeats, in characters.
 const EXCERPT: usize = 500;
+
+/// What decides for a client whether an answer is a success.
+pub(super) type Judge = Arc<dyn Fn(&Response) -> Result<(), Error> + Send + Sync>;
 
 /// An answer that was read to its end.
 pub struct Response {
@@ -64,9 +69,29 @@ impl Response {
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when it is something else: as a rule that is the
     /// error page of a proxy.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.raw.body).map_err(|error| {
-            Error::unavailable(format!("{} answered {} with unexpected JSON: {error}", self.what, self.status()))
-        })
+        serde_json::from_slice(&self.raw.body).map_err(|error| self.unexpected_json(&format!(": {error}")))
+    }
+
+    /// A part of the body read as JSON, by its JSON pointer (RFC 6901): `/domain/id`, `/records/0`. A part that is not
+    /// there counts as `null`, so that an [`Option`] reads it as nothing.
+    ///
+    /// ```
+    /// # let api = acme_manager_plugin::testing::MockApi::new();
+    /// # let client = acme_manager_plugin::http::Client::new("https://api.example.com").unwrap();
+    /// # api.expect("GET", "https://api.example.com/records").answer(200, r#"{"records": ["a", "b"], "meta": {"total": 2}}"#);
+    /// // {"records": ["a", "b"], "meta": {"total": 2}}
+    /// let answer = client.get("records").send().unwrap();
+    /// assert_eq!(answer.json_at::<Vec<String>>("/records").unwrap(), ["a", "b"]);
+    /// assert_eq!(answer.json_at::<u32>("/meta/total").unwrap(), 2);
+    /// assert_eq!(answer.json_at::<Option<String>>("/meta/next").unwrap(), None);
+    /// ```
+    ///
+    /// # Errors
+    /// As [`json`](Self::json), also when the part is missing and must not be.
+    pub fn json_at<T: DeserializeOwned>(&self, pointer: &str) -> Result<T, Error> {
+        let mut body: serde_json::Value = self.json()?;
+        let part = body.pointer_mut(pointer).map(serde_json::Value::take).unwrap_or_default();
+        serde_json::from_value(part).map_err(|error| self.unexpected_json(&format!(" at {pointer}: {error}")))
     }
 
     /// The delay that `Retry-After` asks for, in seconds (RFC 9110 §10.2.3). The form with a date is not read: it
@@ -85,6 +110,10 @@ impl Response {
         let colon = if detail.is_empty() { "" } else { ": " };
         let message = format!("{} answered {}{colon}{detail}", self.what, self.status());
         Error::from_status(self.status(), message).retry_after(self.retry_after_seconds())
+    }
+
+    fn unexpected_json(&self, problem: &str) -> Error {
+        Error::unavailable(format!("{} answered {} with unexpected JSON{problem}", self.what, self.status()))
     }
 }
 

@@ -96,3 +96,41 @@ fn a_signer_sees_the_finished_request_and_adds_to_it() {
     let refusing = client().sign_with(|_| Err(Error::config("no key")));
     assert_eq!(refusing.get("x").send().err().unwrap().message(), "no key");
 }
+
+#[test]
+fn a_judge_sees_every_answer_that_is_not_accepted() {
+    let api = MockApi::new();
+    for _ in 0..2 {
+        api.expect("GET", "https://api.example.com/v1/a").answer(200, r#"{"status": "error"}"#);
+    }
+    api.expect("GET", "https://api.example.com/v1/b").answer(404, "");
+    api.expect("GET", "https://api.example.com/v1/c").answer(302, r#"{"status": "ok"}"#);
+    let judged = client().judge_with(|response| match response.json_at::<String>("/status")?.as_str() {
+        "ok" => Ok(()),
+        _ => Err(Error::rejected("it said no")),
+    });
+    assert_eq!(judged.get("a").send().err().unwrap().message(), "it said no");
+    assert_eq!(judged.get("a").send_any().unwrap().status(), 200);
+    assert_eq!(judged.get("b").accept(404).send().unwrap().status(), 404);
+    assert_eq!(judged.get("c").send().unwrap().status(), 302);
+}
+
+#[test]
+fn parts_of_an_answer_are_read_by_their_pointers() {
+    let api = MockApi::new();
+    api.expect("GET", "https://api.example.com/v1/a").answer(200, r#"{"a": {"b/c": [{"d": 5}]}, "e": null}"#);
+    api.expect("GET", "https://api.example.com/v1/b").answer(200, "<html>");
+    let answer = client().get("a").send().unwrap();
+    assert_eq!(answer.json_at::<u32>("/a/b~1c/0/d").unwrap(), 5);
+    assert_eq!(answer.json_at::<serde_json::Value>("").unwrap()["a"]["b/c"][0]["d"], 5);
+    assert_eq!(answer.json_at::<Option<u32>>("/e").unwrap(), None);
+    assert_eq!(answer.json_at::<Option<u32>>("/a/f").unwrap(), None);
+    let error = answer.json_at::<u32>("/a/f").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(
+        error.message().starts_with("GET api.example.com/v1/a answered 200 with unexpected JSON at /a/f: "),
+        "{error}"
+    );
+    let broken = client().get("b").send().unwrap().json_at::<Option<u32>>("/a").unwrap_err();
+    assert_eq!(broken.kind(), ErrorKind::Unavailable);
+}

@@ -56,12 +56,22 @@ impl Guest for Misbehaving {
             default: None,
             help: format!("the {name}, now {:?}", env::var(name).ok()),
         };
-        let name = if env::var("DESCRIBE").as_deref() == Ok("bad") { "Bad Name" } else { "misbehaving" };
+        let how = env::var("DESCRIBE").unwrap_or_default();
+        let name = match how.as_str() {
+            "bad" => "Bad Name".into(),
+            // Where somebody cuts a text, and only then looks for secrets in it.
+            "cut" => format!("{}{}", "A".repeat(52), token()),
+            _ => "misbehaving".into(),
+        };
+        let mut environment = vec![key("TOKEN", how != "open"), key("REGION", false)];
+        if how == "leak" {
+            environment.push(key(&format!("K_{}", token()), false));
+        }
         Description {
-            name: name.into(),
+            name,
             version: env!("CARGO_PKG_VERSION").into(),
             homepage: "https://example.com/".into(),
-            environment: vec![key("TOKEN", true), key("REGION", false)],
+            environment,
             hosts: vec!["api.example.com".into()],
             default_ttl: 120,
             propagation_timeout: 60,
