@@ -18,7 +18,7 @@ const NOTICE: Duration = Duration::from_secs(4);
 pub(crate) const FIXED: &str = "no setting changes";
 
 pub(crate) enum Guest {
-    /// What `tests/plugins/misbehaving` does for this TXT value; `{bytes}` stands for eight mebibytes, `{dns}` for a name
+    /// What `tests/plugins/misbehaving` does for this TXT value; `{bytes}` stands for four mebibytes, `{dns}` for a name
     /// server that is granted.
     Value(&'static str),
     /// A component of its own, which gets the value `ok`.
@@ -49,7 +49,7 @@ impl Row {
     pub(crate) fn value(&self, name_server: SocketAddr) -> String {
         match self.guest {
             Guest::Value(value) => {
-                value.replace("{bytes}", &"x".repeat(8 << 20)).replace("{dns}", &name_server.to_string())
+                value.replace("{dns}", &name_server.to_string()).replace("{bytes}", &"x".repeat(4 << 20))
             }
             Guest::Component(_) => "ok".into(),
         }
@@ -151,6 +151,7 @@ fn memory() -> Vec<Row> {
         row("memory growth in many memories", Component(many), "out-of-memory", "4 MiB of memory", MEMORY, small),
         row("table growth", Component(table), "out-of-bounds", FIXED, None, as_they_are),
         row("handle leak", Value("handles 100000"), "out-of-bounds", FIXED, None, as_they_are),
+        row("memory of the host", Value("hoard 100000"), "out-of-bounds", FIXED, None, as_they_are),
         row("huge argument", Value("ok {bytes}"), "out-of-memory", "4 MiB of memory", MEMORY, small),
         row("much randomness", Value("random 100000000"), "out-of-bounds", FIXED, None, as_they_are),
     ]

@@ -13,7 +13,12 @@ const HEAD: &str = "\
 Made from what the plugins say of themselves. **Needed** keys have no default; where one of several sets of keys is
 enough, none is marked, and the page of the plugin says which. Names in parentheses mean the same.
 
+lego's `*_HTTP_TIMEOUT` are not read: the entry's `timeout` takes their place.
+
 ";
+
+/// It speaks no HTTP: it is tried with BIND and Knot (`tests/system/tests/dnsupdate.rs`).
+const WITHOUT_SCRIPT: &str = "dnsupdate";
 
 /// All bundled plugins, loaded from a config that speaks of the hooks among them.
 async fn all() -> Vec<(Plan, LoadedPlugin)> {
@@ -80,8 +85,9 @@ async fn the_table_of_the_documentation_is_that_of_the_plugins() {
 }
 
 #[tokio::test]
-async fn every_bundled_plugin_has_its_own_name_and_page() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/providers");
+async fn every_bundled_plugin_has_its_own_name_a_page_with_its_keys_and_a_script() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let docs = root.join("host/docs/providers");
     let mut faults = Vec::new();
     for (plan, plugin) in all().await {
         let LoadedPlugin::Provider(plugin) = plugin else { continue };
@@ -90,8 +96,15 @@ async fn every_bundled_plugin_has_its_own_name_and_page() {
         if !former && own != plan.name.as_str() {
             faults.push(format!("{} calls itself {own}", plan.name));
         }
-        if !docs.join(format!("{own}.md")).is_file() {
-            faults.push(format!("there is no page host/docs/providers/{own}.md"));
+        let page = std::fs::read_to_string(docs.join(format!("{own}.md"))).unwrap_or_default();
+        let keys = &plugin.description().environment;
+        for name in keys.iter().flat_map(|key| std::iter::once(&key.name).chain(&key.aliases)) {
+            if !page.contains(&format!("`{name}`")) {
+                faults.push(format!("host/docs/providers/{own}.md does not speak of `{name}`"));
+            }
+        }
+        if own != WITHOUT_SCRIPT && !root.join(format!("plugins/{own}/conformance.json")).is_file() {
+            faults.push(format!("there is no plugins/{own}/conformance.json"));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use wasip2::clocks::monotonic_clock;
+use wasip2::http::types::{Fields, Method, OutgoingRequest};
 use wasip2::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
 use wasip2::sockets::{instance_network, ip_name_lookup, udp_create_socket};
 
@@ -58,6 +59,11 @@ pub(super) fn present(verb: &str, words: &[&str]) -> Result<String, Error> {
             let looked_up = ip_name_lookup::resolve_addresses(&instance_network::instance_network(), words[0]);
             Ok(format!("{:?}", looked_up.and_then(|addresses| addresses.resolve_next_address())))
         }
+        // Requests that are never sent, each with as much in it as there is room for.
+        "hoard" => {
+            let held: Vec<_> = (0..number(0)).map(|_| unsent()).collect();
+            Ok(held.len().to_string())
+        }
         // A connection each, none of them read to its end.
         "hold" => hold(words[0], number(1)),
         _ => Err(error(ErrorKind::Other, &format!("`{verb}` is no behaviour"))),
@@ -68,6 +74,13 @@ fn bind_datagrams() -> Result<(), ErrorCode> {
     let address = IpSocketAddress::Ipv4(Ipv4SocketAddress { address: (127, 0, 0, 1), port: 0 });
     let socket = udp_create_socket::create_udp_socket(IpAddressFamily::Ipv4)?;
     socket.start_bind(&instance_network::instance_network(), address)
+}
+
+fn unsent() -> OutgoingRequest {
+    let request = OutgoingRequest::new(Fields::new());
+    let _ = request.set_method(&Method::Other("X".repeat(100_000)));
+    let _ = request.set_path_with_query(Some(&format!("/{}", "x".repeat(100_000))));
+    request
 }
 
 fn hold(url: &str, count: usize) -> Result<String, Error> {
