@@ -120,6 +120,7 @@ impl Cache {
     }
 
     /// Removes the oldest beyond the most, and what a process that died left half written a day ago.
+    #[expect(clippy::disallowed_methods, reason = "files have the time of the machine")]
     fn prune(&self) -> io::Result<()> {
         const STALE_SECONDS: u64 = 24 * 60 * 60;
         let mut entries = Vec::new();

@@ -50,7 +50,9 @@ pub enum Resolver {
 
 /// What leads from a name to addresses, ports included.
 #[derive(Clone)]
-pub struct LookUp(Arc<dyn Fn(&str) -> Vec<SocketAddr> + Send + Sync>);
+pub struct LookUp(Arc<AddressesOf>);
+
+type AddressesOf = dyn Fn(&str) -> Vec<SocketAddr> + Send + Sync;
 
 impl LookUp {
     /// The function must not block.
