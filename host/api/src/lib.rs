@@ -5,11 +5,14 @@
 //! that system does. Secrets appear in exactly three places, each shown once to whoever owns them:
 //! [`TokenCreated::token`], [`Certificate::key`] and the request's `csr` (which is not secret).
 
-use std::collections::BTreeMap;
+mod plugins;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use plugins::{PluginCalls, PluginKind, PluginLimits, PluginState, PluginStatus};
 
 /// Body of `POST /api/v1/certificate` and `PUT /api/v1/certificate`. Unknown fields are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -279,113 +282,6 @@ pub struct ErrorBody {
     /// Its name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-}
-
-/// One plugin: an entry of `GET /api/v1/plugins`. Fields that are not known before the plugin is loaded are left out.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct PluginStatus {
-    /// The name that requests use.
-    #[schema(example = "cloudflare")]
-    pub name: String,
-    /// What it is for.
-    pub kind: PluginKind,
-    /// `bundled`, or the path in the config.
-    #[schema(example = "bundled")]
-    pub origin: String,
-    /// Whether it can be used.
-    pub state: PluginState,
-    /// Why not, when it is `suspended` or `unusable`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// The plugin's own version.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    #[schema(example = "1.0.0")]
-    pub version: String,
-    /// SHA-256 of the component, hexadecimal.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub digest: String,
-    /// Size of the component in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub size_bytes: Option<u64>,
-    /// The limits of a call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limits: Option<PluginLimits>,
-    /// Calls that broke since the last one that gave an answer.
-    pub breakages_in_a_row: u32,
-    /// For how many seconds no call goes through, when it is `suspended`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub suspended_seconds: Option<u64>,
-    /// What was called since the server started, and what that cost, by the contract's function.
-    pub operations: BTreeMap<String, PluginCalls>,
-}
-
-/// What a plugin is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PluginKind {
-    /// It places TXT values at a DNS vendor.
-    #[default]
-    DnsProvider,
-    /// It is asked before every order.
-    IssuanceHook,
-}
-
-/// Whether a plugin can be used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum PluginState {
-    /// Nobody needed it so far; it is loaded when somebody does.
-    #[default]
-    Unloaded,
-    /// It is loaded.
-    Usable,
-    /// Its last calls broke; for a while none is made.
-    Suspended,
-    /// It cannot be loaded.
-    Unusable,
-}
-
-/// The limits of one call of a plugin.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct PluginLimits {
-    /// Seconds from the request to the answer (`timeout`).
-    pub timeout_seconds: f64,
-    /// Linear memory in MiB (`memory_mb`).
-    pub memory_mb: u64,
-    /// Instructions, roughly (`fuel`).
-    pub fuel: u64,
-    /// Calls at the same time (`max_concurrency`).
-    pub max_concurrency: u64,
-}
-
-/// What the calls of one function of a plugin came to since the server started.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct PluginCalls {
-    /// Finished calls.
-    pub calls: u64,
-    /// Those that ended with an error, by its class.
-    pub errors: BTreeMap<String, u64>,
-    /// Seconds of all calls together.
-    pub seconds: f64,
-    /// Fuel of all calls together.
-    pub fuel: u64,
-    /// The most linear memory that one call held, in bytes.
-    pub peak_memory_bytes: u64,
-    /// Functions of the host that were called.
-    pub host_calls: u64,
-    /// HTTP requests sent or refused.
-    pub requests: u64,
-    /// Bytes of HTTP requests.
-    pub sent_bytes: u64,
-    /// Bytes of HTTP responses.
-    pub received_bytes: u64,
-    /// Requests and addresses that were refused because they are not granted.
-    pub denials: u64,
-    /// Log lines beyond the limit.
-    pub dropped_log_lines: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -68,6 +68,8 @@ pub struct Description {
 const MAX_KEYS: usize = 128;
 const MAX_HOSTS: usize = 128;
 const MAX_TEXT_BYTES: usize = 4096;
+const MAX_OWN_NAME_BYTES: usize = 64;
+const MAX_NAME_BYTES: usize = 128;
 
 impl Description {
     /// Takes over a guest's description, or says what is wrong with it.
@@ -97,7 +99,11 @@ pub(crate) fn accept(
     hosts: &[String],
 ) -> Result<Vec<EnvironmentKey>, String> {
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || name.len() > 64 || !name.chars().all(is_name) {
+    // Nothing is cut: what looks for secrets in the text would miss those at the cut.
+    if name.len() > MAX_OWN_NAME_BYTES {
+        return Err(format!("its name has {} bytes, more than {MAX_OWN_NAME_BYTES}", name.len()));
+    }
+    if name.is_empty() || !name.chars().all(is_name) {
         return Err(format!("its name `{name}` is not made of a-z, 0-9 and `-`"));
     }
     if environment.len() > MAX_KEYS {
@@ -129,6 +135,12 @@ pub(crate) fn map_texts(
 impl EnvironmentKey {
     fn accept(raw: types::EnvironmentKey) -> Result<Self, String> {
         for name in std::iter::once(&raw.name).chain(&raw.aliases) {
+            if name.len() > MAX_NAME_BYTES {
+                return Err(format!(
+                    "one of its environment keys has {} bytes, more than {MAX_NAME_BYTES}",
+                    name.len()
+                ));
+            }
             if !is_environment_name(name) {
                 return Err(format!("its environment key `{name}` is not made of A-Z, a-z, 0-9 and `_`"));
             }
@@ -150,7 +162,7 @@ impl EnvironmentKey {
 
 /// Whether `name` can name an environment variable.
 pub(crate) fn is_environment_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 128 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 impl From<&TxtRecord> for types::TxtRecord {

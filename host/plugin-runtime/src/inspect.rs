@@ -1,9 +1,12 @@
 //! Looks into a component without trusting it with anything.
 
+mod producers;
+
 use std::sync::Arc;
 
 use wasmtime::component::types::ComponentItem;
 
+use self::producers::Producer;
 use crate::{
     description::Description,
     digest::PluginDigest,
@@ -34,7 +37,9 @@ pub struct Inspection {
     pub description: Option<Result<Description, CallError>>,
     /// The same for an issuance hook; `None` when it is none.
     pub hook: Option<Result<HookDescription, CallError>>,
-    /// Things worth knowing about its imports.
+    /// What it was written in and made with, as far as its tools left that in it: a claim like all of it.
+    pub producers: Vec<Producer>,
+    /// What its imports get, and which key of the configuration decides on it.
     pub notes: Vec<String>,
 }
 
@@ -77,19 +82,39 @@ impl Engine {
             Ok(linked) => (None, Some(Compiled { linked: Arc::new(linked), digest, size })),
             Err(difference) => (Some(difference), None),
         };
-        let notes = notes(&imports);
+        let (notes, producers) = (notes(&imports), producers::read(&source.bytes));
         let (description, hook) = (None, None);
-        let inspection = Inspection { digest, size, imports, exports, world, difference, description, hook, notes };
+        let inspection =
+            Inspection { digest, size, imports, exports, world, difference, description, hook, producers, notes };
         Ok((inspection, compiled))
     }
 }
 
 fn notes(imports: &[String]) -> Vec<String> {
-    let uses = |package: &str| imports.iter().any(|name| name.starts_with(package));
+    let uses = |prefix: &str| imports.iter().any(|name| name.starts_with(prefix));
     let table = [
-        ("wasi:filesystem/", "it imports wasi:filesystem and gets an empty file system"),
-        ("wasi:sockets/", "it imports wasi:sockets and gets none: requests go through wasi:http"),
-        ("wasi:http/", "it imports wasi:http: grant the hosts it needs with `allowed_hosts`"),
+        (
+            "wasi:http/outgoing-handler",
+            "it imports wasi:http/outgoing-handler: it sends HTTP requests to the hosts in `allowed_hosts` and to no others",
+        ),
+        (
+            "acme-manager:dns/exchange",
+            "it imports acme-manager:dns/exchange: it sends DNS messages to the servers in `allowed_dns_servers` and to no \
+             others",
+        ),
+        ("wasi:filesystem/", "it imports wasi:filesystem, which is never granted: it gets an empty file system"),
+        (
+            "wasi:sockets/",
+            "it imports wasi:sockets, which is never granted: it gets functions that refuse, whatever the configuration says",
+        ),
     ];
-    table.into_iter().filter(|(package, _)| uses(package)).map(|(_, note)| note.to_owned()).collect()
+    let mut notes: Vec<String> =
+        table.iter().filter(|(prefix, _)| uses(prefix)).map(|(_, note)| (*note).to_owned()).collect();
+    if !table[..2].iter().any(|(prefix, _)| uses(prefix)) {
+        notes.push("it imports nothing that reaches outside".to_owned());
+    }
+    notes
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,20 @@
 //! One call as a file: what it was asked, what went over HTTP, how it ended, without the secrets in it. Somebody who has
 //! no account at the vendor can play it back to the component.
 //!
-//! Four things are taken out: the values that the environment keeps secret, in all their spellings; the values of header
-//! fields that are not known to be harmless; the values of JSON and form fields that are named like a secret, because
-//! a vendor hands out tokens of its own; and both of the latter wherever else they occur.
+//! Taken out are the values that the environment keeps secret, in all their spellings; the values of header fields that are
+//! not known to be harmless; the values of JSON and form fields and of parameters in URLs that are named like a secret,
+//! because a vendor hands out tokens of its own; users in URLs; and all of these wherever else they occur.
 //!
 //! DNS messages ([`exchange`](crate::bindings::exchange)) are not recorded.
 
+mod secrets;
 mod tape;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use self::secrets::Learned;
 pub(crate) use self::tape::{Mark, Tape};
 use crate::{
     description::TxtRecord,
@@ -24,42 +25,6 @@ use crate::{
 
 /// Told of every call when it is over; must not block.
 pub type Recorder = Arc<dyn Fn(Recording) + Send + Sync>;
-
-/// Shorter texts are flags and numbers; to hide them wherever they occur would hide everything.
-const MIN_LEARNED_BYTES: usize = 8;
-/// Parts of the names of fields whose values are secrets.
-const SECRET_NAMES: [&str; 11] = [
-    "token",
-    "secret",
-    "passw",
-    "session",
-    "credential",
-    "cookie",
-    "signature",
-    "assertion",
-    "apikey",
-    "api_key",
-    "authorization",
-];
-/// Header fields whose values are shown.
-const OPEN_HEADERS: [&str; 15] = [
-    "accept",
-    "accept-encoding",
-    "cache-control",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "host",
-    "link",
-    "location",
-    "retry-after",
-    "server",
-    "transfer-encoding",
-    "user-agent",
-    "www-authenticate",
-];
-const OPEN_HEADER_PREFIXES: [&str; 3] = ["ratelimit", "x-ratelimit", "x-rate-limit"];
 
 /// One call, its secrets replaced by `[redacted]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,17 +138,17 @@ impl Recording {
         error: Option<&CallError>,
     ) -> Self {
         let own = subject.environment.iter().filter(|(_, _, secret)| *secret).map(|(_, value, _)| *value);
-        let mut learned = Vec::new();
+        let mut learned = Learned::default();
         for exchange in &mut exchanges {
-            close(&mut exchange.headers, &mut learned);
-            learn(&exchange.body, &mut learned);
+            exchange.url = learned.url(&exchange.url);
+            learned.close(&mut exchange.headers);
+            learned.body(&exchange.body);
             if let Some(answer) = &mut exchange.answer {
-                close(&mut answer.headers, &mut learned);
-                learn(&answer.body, &mut learned);
+                learned.close(&mut answer.headers);
+                learned.body(&answer.body);
             }
         }
-        learned.retain(|value| value.len() >= MIN_LEARNED_BYTES && value != MARK);
-        let redactor = Redactor::new(own.chain(learned.iter().map(String::as_str)));
+        let redactor = Redactor::new(own.chain(learned.values()));
         let clean = |text: &str| redactor.redact(text).into_owned();
         for exchange in &mut exchanges {
             exchange.url = clean(&exchange.url);
@@ -212,44 +177,6 @@ impl Recording {
                 .map(|error| RecordedError { class: error.class().to_owned(), message: clean(&error.to_string()) }),
         }
     }
-}
-
-/// Hides the values of fields that are not known to be harmless.
-fn close(headers: &mut [(String, String)], learned: &mut Vec<String>) {
-    for (name, value) in headers {
-        let open =
-            OPEN_HEADERS.contains(&name.as_str()) || OPEN_HEADER_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        if !open {
-            // `Bearer TOKEN`, `name=value; Path=/`: the parts turn up elsewhere by themselves.
-            learned.extend(value.split([' ', ';', ',', '"']).map(str::to_owned));
-            learned.push(std::mem::replace(value, MARK.to_owned()));
-        }
-    }
-}
-
-/// Remembers the values of fields that are named like secrets.
-fn learn(body: &str, learned: &mut Vec<String>) {
-    match serde_json::from_str::<Value>(body) {
-        Ok(value) => learn_json(&value, false, learned),
-        Err(_) => {
-            let fields = url::form_urlencoded::parse(body.as_bytes()).filter(|(name, _)| is_secret(name));
-            learned.extend(fields.map(|(_, value)| value.into_owned()));
-        }
-    }
-}
-
-fn learn_json(value: &Value, secret: bool, learned: &mut Vec<String>) {
-    match value {
-        Value::String(text) if secret => learned.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| learn_json(item, secret, learned)),
-        Value::Object(fields) => fields.iter().for_each(|(name, item)| learn_json(item, is_secret(name), learned)),
-        _ => {}
-    }
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET_NAMES.iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]

@@ -34,13 +34,14 @@ pub use self::flags::{
     LogFormat, LogLevel, MemberAddress, MemberlistFlags, PluginCommand, RingFlags, SecretKeyFile, ServerFlags,
 };
 pub use self::issuer::{DefaultChallenge, ExternalAccount, Issuer};
-pub use self::plugin::{Checksum, Plugin, PluginKind, PluginSource};
+pub use self::plugin::{Checksum, FileContent, Plugin, PluginKind, PluginSource, Role};
 pub use self::section::Problem;
 pub use self::storage::{Embedded, Storage, Vault};
 pub use self::tree::SyntaxError;
 pub use self::trusted_key::{Distrust, KeyId, TrustedKey};
 pub use crate::durations::RenewalDays;
 
+use self::plugin::{FileFault, fault_of_file};
 use self::section::{Notes, Section};
 use self::tree::Node;
 
@@ -108,11 +109,17 @@ impl Config {
         let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(read)?);
         let in_file = |mistakes| ConfigError::InFile { path: path.to_owned(), mistakes: Box::new(mistakes) };
         let mut loaded = Self::parse(&text).map_err(in_file)?;
-        loaded.warnings.extend(loaded.config.missing_files());
+        let (mistakes, warnings) = loaded.config.missing_files();
+        if !mistakes.is_empty() {
+            return Err(in_file(ConfigError::Invalid(mistakes)));
+        }
+        loaded.warnings.extend(warnings);
+        loaded.warnings.extend(loaded.config.obstacles());
         Ok(loaded)
     }
 
-    /// Checks the text of a config. Reads no file except those that `file:` references in plugin environments name.
+    /// Checks the text of a config. Reads no file except those that `file:` references in plugin environments name, and
+    /// the components of plugins, to see what they are.
     ///
     /// # Errors
     /// When the text is no YAML or holds any mistake.
@@ -130,25 +137,41 @@ impl Config {
         if mistakes.is_empty() { Ok(Loaded { config, warnings }) } else { Err(ConfigError::Invalid(mistakes)) }
     }
 
-    /// A warning for each file that the config names and that cannot be opened now.
-    fn missing_files(&self) -> Vec<Problem> {
-        let mut files: Vec<(String, &Path)> = Vec::new();
+    /// Mistakes and warnings about files that the config names and that cannot be opened now. What is no file at all is a
+    /// mistake where the server reads it at its start: it would wait for a pipe.
+    fn missing_files(&self) -> (Vec<Problem>, Vec<Problem>) {
+        let mut files: Vec<(String, &Path, bool)> = Vec::new();
         for plugin in &self.common.plugins {
-            if let PluginSource::File { path, .. } | PluginSource::Unverified { path } = &plugin.source {
-                files.push((format!("common.plugins ({})", plugin.name), path));
+            if let PluginSource::File { path, .. } | PluginSource::Unverified { path } = &plugin.source
+                && self.role(plugin).obstacle().is_none()
+            {
+                files.push((format!("common.plugins ({})", plugin.name), path, false));
             }
         }
         for (name, issuer) in &self.issuers {
-            files.extend(issuer.ca_root_file.as_deref().map(|path| (format!("issuer.{name}.ca_root_file"), path)));
+            let root = issuer.ca_root_file.as_deref();
+            files.extend(root.map(|path| (format!("issuer.{name}.ca_root_file"), path, true)));
         }
         if let Storage::Vault(vault) = &self.storage {
-            files.extend(vault.ca_file.as_deref().map(|path| ("storage.vault.ca_file".to_owned(), path)));
+            files.extend(vault.ca_file.as_deref().map(|path| ("storage.vault.ca_file".to_owned(), path, true)));
         }
-        let problem = |(path, file): (String, &Path)| {
-            let error = std::fs::File::open(file).err()?;
-            Some(Problem { path, line: 0, message: format!("cannot open {}: {error}", file.display()) })
+        let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+        for (path, file, is_read_at_start) in files {
+            let Some((fault, message)) = fault_of_file(file) else { continue };
+            let is_mistake = is_read_at_start && fault == FileFault::NoFile;
+            let problems = if is_mistake { &mut mistakes } else { &mut warnings };
+            problems.push(Problem { path, line: 0, message });
+        }
+        (mistakes, warnings)
+    }
+
+    /// A warning for each plugin that keeps everything from being issued because nobody knows what it is.
+    fn obstacles(&self) -> Vec<Problem> {
+        let problem = |plugin: &Plugin| {
+            let message = self.role(plugin).obstacle()?.to_owned();
+            Some(Problem { path: format!("common.plugins ({})", plugin.name), line: 0, message })
         };
-        files.into_iter().filter_map(problem).collect()
+        self.common.plugins.iter().filter_map(problem).collect()
     }
 }
 

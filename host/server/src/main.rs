@@ -1,9 +1,13 @@
 //! The thin binary around the server: command line in, exit code out.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use acme_manager_server::app;
 use acme_manager_server::config::{Command, Flags};
+
+/// How long threads that block are waited for at the end.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     // Components are compiled by this program as well, in processes of their own.
@@ -34,7 +38,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Plugin(command, flags) => runtime()?.block_on(app::plugin_commands::run(command, &flags))?,
         Command::Serve(flags) => {
             app::start_logging(&flags.log);
-            runtime()?.block_on(app::serve(&flags))?;
+            let runtime = runtime()?;
+            let served = runtime.block_on(app::serve(&flags));
+            // A plugin may be being compiled on a thread that nothing can stop.
+            runtime.shutdown_timeout(LAST_PATIENCE);
+            served?;
         }
     }
     Ok(ExitCode::SUCCESS)

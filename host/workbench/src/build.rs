@@ -10,11 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use acme_manager_plugin_runtime::{Engine, EngineSettings, EnvironmentKey, Inspection, read_component};
+use acme_manager_plugin_runtime::{Engine, EngineSettings, EnvironmentKey, Inspection, World, read_component};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{BuildOptions, Language};
 use crate::quantity::bytes;
+use crate::text::{plain, quoted, shell, yaml};
+use crate::{file, hosts};
 
 /// Where finished components are put, below the project's folder.
 const OUTPUT: &str = "target/plugin";
@@ -40,7 +42,8 @@ pub(crate) async fn build(options: &BuildOptions) -> anyhow::Result<String> {
     let said = Introduced::of(&inspection)?;
     let place = folder.join(OUTPUT).join(format!("{}.wasm", said.name));
     if place != made {
-        replace(&place, &component)?;
+        output(folder)?;
+        file::replace(&place, &component, 0o666)?;
     }
     Ok(report(&place, &inspection, &said))
 }
@@ -99,11 +102,15 @@ impl<'a> Introduced<'a> {
 fn report(place: &Path, inspection: &Inspection, said: &Introduced<'_>) -> String {
     let Introduced { name, version, hosts, keys } = said;
     let mut text = format!(
-        "{}  {}\n{name} {version}, made for the world {}\n\nAn entry for config.yml:\n\ncommon:\n  plugins:\n    - name: {name}\n      \
-         path: /etc/acme-manager/plugins/{name}.wasm\n      checksum: {}\n",
+        "{}  {}\n{} {}, made for the world {}\n\nAn entry for config.yml:\n\ncommon:\n  plugins:\n    - name: {}\n      \
+         path: {}\n      checksum: {}\n",
         place.display(),
         bytes(inspection.size),
+        plain(name),
+        plain(version),
         inspection.world.name(),
+        yaml(name),
+        path(&format!("/etc/acme-manager/plugins/{name}.wasm")),
         inspection.digest,
     );
     let needed: Vec<&EnvironmentKey> = keys.iter().filter(|key| key.required || key.secret).collect();
@@ -111,33 +118,33 @@ fn report(place: &Path, inspection: &Inspection, said: &Introduced<'_>) -> Strin
         text.push_str("      env:\n");
     }
     for key in needed {
-        let file = key.name.to_ascii_lowercase().replace('_', "-");
-        let value = match (key.secret, &key.default) {
-            (true, _) => format!("file:/etc/acme-manager/secrets/{file}"),
-            (false, Some(default)) => default.clone(),
-            (false, None) => "…".to_owned(),
-        };
-        let need = if key.required { "required" } else { "optional" };
-        text.push_str(&format!("        {}: {value}  # {need}: {}\n", key.name, key.help));
+        text.push_str(&format!("        {}\n", variable(key)));
     }
-    if !hosts.is_empty() {
-        let quoted: Vec<String> = hosts.iter().map(|host| format!("{host:?}")).collect();
-        text.push_str(&format!("      allowed_hosts: [{}]\n", quoted.join(", ")));
+    for line in hosts::suggestion(hosts) {
+        text.push_str(&format!("      {line}\n"));
     }
-    if inspection.world.name() == "dns-provider" {
-        text.push_str(&format!("\nTry it: acme-manager-server plugin test {}\n", place.display()));
+    if inspection.world == World::DnsProvider {
+        text.push_str(&format!("\nTry it: acme-manager-server plugin test {}\n", shell(&place.display().to_string())));
     }
     text
 }
 
-/// Puts a file in its place in one step.
-fn replace(place: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let folder = place.parent().unwrap_or(Path::new("."));
-    let partial = folder.join(format!(".component.{}", std::process::id()));
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&partial, content))
-        .and_then(|()| fs::rename(&partial, place))
-        .with_context(|| format!("{} cannot be written", place.display()))
+/// The line for a variable. Nothing that the component says can end it, or become another one.
+fn variable(key: &EnvironmentKey) -> String {
+    let file = key.name.to_ascii_lowercase().replace('_', "-");
+    let value = match (key.secret, &key.default) {
+        (true, _) => path(&format!("file:/etc/acme-manager/secrets/{file}")),
+        (false, Some(default)) => quoted(default),
+        (false, None) => "…".to_owned(),
+    };
+    let need = if key.required { "required" } else { "optional" };
+    format!("{}: {value}  # {need}: {}", yaml(&key.name), plain(&key.help))
+}
+
+/// A path as YAML: bare if it is the usual one.
+fn path(text: &str) -> String {
+    let is_usual = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':'));
+    if is_usual { text.to_owned() } else { quoted(text) }
 }
 
 /// The folder for components, made if it is missing.
@@ -170,5 +177,25 @@ mod tests {
         assert!(error.contains("Cargo.toml and requirements.txt"), "{error}");
         let error = language(&folder.path().join("app.py")).unwrap_err().to_string();
         assert!(error.contains("is no folder"), "{error}");
+    }
+
+    #[test]
+    fn what_a_component_says_cannot_become_a_line_of_the_config() {
+        let key = EnvironmentKey {
+            name: "NO".into(),
+            aliases: Vec::new(),
+            required: true,
+            secret: false,
+            endpoint: false,
+            default: Some("x\"\n      allowed_cidrs: [\"0.0.0.0/0\"]\n".into()),
+            help: "a\u{1b}[2J\r\n      allow_all: true\u{85}\u{2028}b".into(),
+        };
+        assert_eq!(
+            variable(&key),
+            "\"NO\": \"x\\\"\\u000a      allowed_cidrs: [\\\"0.0.0.0/0\\\"]\\u000a\"  # required: a\\u{1b}[2J\\r\\n      \
+             allow_all: true\\u{85}\\u{2028}b"
+        );
+        let secret = EnvironmentKey { secret: true, name: "API_TOKEN".into(), help: "it".into(), ..key };
+        assert_eq!(variable(&secret), "API_TOKEN: file:/etc/acme-manager/secrets/api-token  # required: it");
     }
 }

@@ -94,9 +94,10 @@ pub struct RunOptions {
     /// What `present` returned
     #[arg(long)]
     pub handle: Option<String>,
-    /// The file with the environment; the variables that the component describes are taken
-    #[arg(long, default_value = ".env", value_name = "FILE")]
-    pub env_file: PathBuf,
+    /// A file with the environment, of which the component gets the variables that it describes; .env in the folder of
+    /// a plugin project
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
     /// A variable: NAME takes it from this process, NAME=VALUE is for what is no secret; may be repeated
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub environment: Vec<Variable>,
@@ -125,7 +126,8 @@ pub enum CallName {
 /// Where requests may go, beside the hosts that the component describes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Reach {
-    /// A host that the component may talk to beside those that it describes; may be repeated
+    /// A host that the component may talk to beside the names that it describes: those over plain http (http://HOST) and
+    /// addresses are granted in this way only; may be repeated
     #[arg(long = "allow-host", value_name = "HOST")]
     pub hosts: Vec<String>,
     /// A network that is not public and may be reached all the same; may be repeated

@@ -13,11 +13,28 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::command::Reach;
+use crate::hosts;
 
 /// A component that fits the world and can say what it is.
 pub(crate) struct Bench {
     plugin: Plugin,
     reports: Reports,
+}
+
+/// Which of the hosts that a component describes it may talk to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Described {
+    /// All: a mock stands for them.
+    All,
+    /// Names over HTTPS. The rest would lead a stranger's component into this network, or secrets through it in clear.
+    Certain,
+}
+
+/// What a component may reach.
+pub(crate) struct Reachable {
+    pub(crate) grants: Grants,
+    /// Described hosts that it may not, and why.
+    pub(crate) withheld: Vec<(String, &'static str)>,
 }
 
 /// What the calls of a trial cost, in their order.
@@ -50,31 +67,42 @@ impl Bench {
         &self.reports
     }
 
-    /// The component with an environment, the grants that a bundled plugin would have in it, and `adjust`ments.
+    /// The component with an environment, grants and `adjust`ments.
     pub(crate) async fn equip(
         &self,
         environment: &BTreeMap<String, String>,
-        reach: &Reach,
+        grants: Grants,
         adjust: impl FnOnce(&mut PluginSettings),
     ) -> anyhow::Result<Plugin> {
         let digest = self.plugin.digest();
         let mut settings = Self::settings(Path::new(self.plugin.name()), digest);
         settings.environment =
             environment.iter().map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
-        settings.grants = self.grants(environment, reach)?;
+        settings.grants = grants;
         settings.observer = Some(self.reports.observer());
         adjust(&mut settings);
         Ok(self.plugin.equip(settings).await?)
     }
 
     /// The hosts that it describes, the origins of its endpoint keys, and what is allowed beside.
-    fn grants(&self, environment: &BTreeMap<String, String>, reach: &Reach) -> anyhow::Result<Grants> {
+    pub(crate) fn reachable(
+        &self,
+        environment: &BTreeMap<String, String>,
+        reach: &Reach,
+        described: Described,
+    ) -> anyhow::Result<Reachable> {
         let mut grants = Grants { cidrs: reach.cidrs.clone(), ..Grants::default() };
-        for host in &self.description().hosts {
-            grants.hosts.push(host.parse().context("`describe` names a host that cannot be granted")?);
-        }
         for host in &reach.hosts {
             grants.hosts.push(host.parse().context("--allow-host")?);
+        }
+        let mut withheld = Vec::new();
+        for host in &self.description().hosts {
+            let grant: HostGrant = host.parse().context("`describe` names a host that cannot be granted")?;
+            let doubt = hosts::doubt(host).filter(|_| described == Described::Certain);
+            match doubt {
+                Some(doubt) => withheld.push((grant.to_string(), doubt)),
+                None => grants.hosts.push(grant),
+            }
         }
         for server in &reach.dns_servers {
             grants.dns_servers.push(server.parse().context("--allow-dns-server")?);
@@ -88,7 +116,8 @@ impl Bench {
             // A scenario may try what the component says to an unusable address.
             grants.hosts.extend(origin);
         }
-        Ok(grants)
+        withheld.retain(|(host, _)| grants.hosts.iter().all(|grant| grant.to_string() != *host));
+        Ok(Reachable { grants, withheld })
     }
 
     /// The endpoint keys that are set, with their values.

@@ -13,7 +13,8 @@ use anyhow::Context as _;
 pub use verdict::{Row, Verdict};
 
 use crate::command::{Reach, TestOptions};
-use crate::component::Bench;
+use crate::component::{Bench, Described};
+use crate::file;
 use crate::mock::{self, Mock, Role};
 use trial::Trial;
 
@@ -56,11 +57,11 @@ pub(crate) async fn test(options: &TestOptions) -> anyhow::Result<Verdict> {
 }
 
 fn read(options: &TestOptions) -> anyhow::Result<Script> {
-    let file = options.script.display();
-    let text = std::fs::read_to_string(&options.script).with_context(|| {
-        format!("the script {file} cannot be read: name one with --script; sdk/script documents the format")
+    let name = options.script.display();
+    let text = file::read(&options.script).with_context(|| {
+        format!("the script {name} cannot be read: name one with --script; sdk/script documents the format")
     })?;
-    Script::parse(&text).map_err(|problem| anyhow::anyhow!("{file} is no script: {problem}"))
+    Script::parse(&text).map_err(|problem| anyhow::anyhow!("{name} is no script: {problem}"))
 }
 
 /// Every host that a conversation can lead to.
@@ -144,9 +145,9 @@ impl Run {
         match plugin.present(record).await {
             Ok(_) => Ok(Some("it does not read the body".to_owned())),
             Err(CallError::Refused { kind, .. }) => Ok(Some(format!("given up with an error of kind {kind}"))),
-            Err(error @ (CallError::OutOfMemory { .. } | CallError::OutOfFuel { .. })) => {
-                Ok(Some(format!("stopped by a limit: {error}")))
-            }
+            Err(
+                error @ (CallError::OutOfMemory { .. } | CallError::OutOfFuel { .. } | CallError::OutOfBounds { .. }),
+            ) => Ok(Some(format!("stopped by a limit: {error}"))),
             Err(CallError::Timeout { .. }) => {
                 Err("it read until its time was up: bound what is read of an answer's body".to_owned())
             }
@@ -192,7 +193,9 @@ impl Run {
             self.mock.lead_here(settings);
             settings.limits.timeout = timeout.unwrap_or(settings.limits.timeout);
         };
-        self.bench.equip(&environment, &self.reach, adjust).await.map_err(|error| format!("{error:#}"))
+        let said = |error: anyhow::Error| format!("{error:#}");
+        let reachable = self.bench.reachable(&environment, &self.reach, Described::All).map_err(said)?;
+        self.bench.equip(&environment, reachable.grants, adjust).await.map_err(said)
     }
 }
 

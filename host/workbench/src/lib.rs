@@ -8,12 +8,15 @@ mod build;
 mod command;
 mod component;
 mod conformance;
+mod file;
+pub mod hosts;
 mod mock;
 mod new;
-mod quantity;
+pub mod quantity;
 mod replay;
 mod run;
-mod table;
+pub mod table;
+pub mod text;
 
 use std::io::Write as _;
 
@@ -29,6 +32,11 @@ pub use replay::Replayed;
 /// # Errors
 /// When it cannot be done, or when what was tried does not work; the text says what to do.
 pub async fn run(command: Command) -> anyhow::Result<()> {
+    // Errors quote components, recordings and tools.
+    act(command).await.map_err(|error| anyhow::anyhow!(text::block(&format!("{error:#}"))))
+}
+
+async fn act(command: Command) -> anyhow::Result<()> {
     match command {
         Command::New(options) => print(&new::new(&options)?),
         Command::Build(options) => print(&build::build(&options).await?),
@@ -109,9 +117,12 @@ pub async fn measure(options: &BenchOptions) -> anyhow::Result<String> {
     bench::bench(options).await
 }
 
-/// A reader that goes away, as `head` does, is no mistake.
-fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+/// Prints on standard output, without what would steer a terminal. A reader that goes away, as `head` does, is no mistake.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text::block(text).as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// `384 k`, `1.25 M`: three digits that count.
-pub(crate) fn count(number: u64) -> String {
+#[must_use]
+pub fn count(number: u64) -> String {
     for (unit, size) in [("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)] {
         if number >= size {
             return format!("{} {unit}", three_digits(number as f64 / size as f64));
@@ -13,7 +14,8 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// `12 KiB`, `1.5 MiB`.
-pub(crate) fn bytes(number: u64) -> String {
+#[must_use]
+pub fn bytes(number: u64) -> String {
     for (unit, size) in [("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if number >= size {
             return format!("{} {unit}", three_digits(number as f64 / size as f64));
@@ -23,7 +25,8 @@ pub(crate) fn bytes(number: u64) -> String {
 }
 
 /// `85 µs`, `1.25 ms`, `2 s`.
-pub(crate) fn time(duration: Duration) -> String {
+#[must_use]
+pub fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     for (unit, size) in [("s", 1.0), ("ms", 1e-3)] {
         if seconds >= size {

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{CallError, Plugin, RecordedError, Recording, TxtRecord, read_regular_file};
+use acme_manager_plugin_runtime::{CallError, Plugin, RecordedError, Recording, TxtRecord};
 use anyhow::{Context as _, bail};
 
 use crate::command::{Reach, ReplayOptions};
-use crate::component::Bench;
+use crate::component::{Bench, Described};
+use crate::file;
 use crate::mock::{self, Mock, Role};
+use crate::text::plain;
 
-/// Larger than any that is written.
-const MAX_BYTES: u64 = 64 << 20;
 /// Where nothing was answered, nobody wants to wait as long as a server did.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -40,7 +40,8 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
     // Every origin that was reached then may be reached now.
     let hosts = recording.exchanges.iter().filter_map(|exchange| origin(&exchange.url)).collect();
     let reach = Reach { hosts, ..Reach::default() };
-    let plugin = bench.equip(&environment, &reach, |settings| {
+    let reachable = bench.reachable(&environment, &reach, Described::All)?;
+    let plugin = bench.equip(&environment, reachable.grants, |settings| {
         mock.lead_here(settings);
         settings.limits.timeout = TIMEOUT;
     });
@@ -59,17 +60,20 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
             (None, Some(failure)) => failure.clone(),
             (None, None) => "no answer".to_owned(),
         };
-        writeln!(text, "{:>3}. {} {} → {answer}", number + 1, exchange.method, exchange.url)?;
+        let asked = plain(&format!("{} {} → {answer}", exchange.method, exchange.url));
+        writeln!(text, "{:>3}. {asked}", number + 1)?;
     }
     for remark in review.remarks.iter().chain(&review.difference).chain(&review.broken) {
-        writeln!(text, "  - {remark}")?;
+        writeln!(text, "  - {}", plain(remark))?;
     }
     if !review.left.is_empty() {
-        writeln!(text, "  - {} recorded requests did not come; the next was {}", review.left.len(), review.left[0])?;
+        let next = plain(&review.left[0]);
+        writeln!(text, "  - {} recorded requests did not come; the next was {next}", review.left.len())?;
     }
     let is_same = matches(recording.error.as_ref(), ended.as_ref());
-    writeln!(text, "then: {}", recording.error.as_ref().map_or("ok", |error| &error.message))?;
-    writeln!(text, "now:  {}", ended.as_ref().map_or_else(|| "ok".to_owned(), ToString::to_string))?;
+    let then = recording.error.as_ref().map_or("ok", |error| &error.message);
+    let now = ended.as_ref().map_or_else(|| "ok".to_owned(), ToString::to_string);
+    writeln!(text, "then: {}\nnow:  {}", plain(then), plain(&now))?;
     if environment.values().any(|value| value == mock::GAP) && !is_same {
         text += "secrets are no part of a recording: where one must have a certain form, give an invented one with \
                  --env NAME=VALUE\n";
@@ -78,8 +82,8 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
 }
 
 fn read(options: &ReplayOptions) -> anyhow::Result<Recording> {
-    let bytes = read_regular_file(&options.recording, MAX_BYTES)?;
-    serde_json::from_slice(&bytes)
+    let text = file::read(&options.recording)?;
+    serde_json::from_str(&text)
         .with_context(|| format!("{} is no recording: `plugin run --record` makes one", options.recording.display()))
 }
 

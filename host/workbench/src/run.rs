@@ -1,23 +1,26 @@
 //! `plugin run`: one call by hand, under the server's sandbox, against whatever the network has.
 
+mod environment;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{CallError, CallReport, Description, Function, Plugin, Recording, TxtRecord};
+use acme_manager_plugin_runtime::{CallError, CallReport, Function, Plugin, Recording, TxtRecord};
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rand::RngCore as _;
 
-use crate::command::{Assignment, CallName, RunOptions, Variable};
-use crate::component::Bench;
+use crate::command::{CallName, RunOptions};
+use crate::component::{Bench, Described, Reachable};
+use crate::file;
 use crate::quantity::{bytes, count, time};
+use crate::text::{block, plain, shell};
 
+/// For this user alone: what a vendor says of an account is nobody else's business.
+const RECORDING_MODE: u32 = 0o600;
 /// As long as the digest that a CA asks for. RFC 8555 §8.4
 const VALUE_BYTES: usize = 32;
 
@@ -32,11 +35,13 @@ pub(crate) async fn run(options: &RunOptions) -> anyhow::Result<String> {
     if options.call == CallName::Describe {
         return Ok(format!("{:#?}\n", bench.description()));
     }
-    let environment = environment(options, bench.description())?;
     let record = record(options)?;
+    let environment = environment::of(options, bench.description(), Path::new(""))?;
+    let reachable = bench.reachable(&environment, &options.reach, Described::Certain)?;
+    eprint!("{}", block(&announced(&environment, &reachable)));
     let kept = Kept::default();
     let plugin = bench
-        .equip(&environment, &options.reach, |settings| {
+        .equip(&environment, reachable.grants, |settings| {
             settings.limits.timeout = Duration::from_secs(options.timeout);
             let kept = kept.clone();
             settings.recorder = Some(Arc::new(move |recording| {
@@ -48,23 +53,62 @@ pub(crate) async fn run(options: &RunOptions) -> anyhow::Result<String> {
     let result = call(&plugin, options, record.as_ref()).await;
     let cost = bench.reports().take().into_iter().find(|report| report.function != Function::Describe);
     let mut text = cost.as_ref().map(told).unwrap_or_default();
-    if let Some(file) = &options.record {
-        let recording = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let recording = recording.context("the call was not made, so there is nothing to record")?;
-        save(file, &recording)?;
-        text += &format!(
-            "recorded: {} exchanges in {}, without secrets; look through it before you pass it on\n",
-            recording.exchanges.len(),
-            file.display()
-        );
-    }
-    match result {
-        Ok(said) => Ok(said + &text),
-        Err(error) => {
-            eprint!("{text}");
+    let recorded = match &options.record {
+        None => Ok(()),
+        Some(file) => {
+            let recording = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+            save(file, recording).map(|said| text += &said)
+        }
+    };
+    match (result, recorded) {
+        (Ok(said), Ok(())) => Ok(said + &text),
+        (Ok(said), Err(error)) => {
+            // What the call did counts, whatever became of the recording.
+            print!("{}", block(&(said + &text)));
+            Err(error.context("the call succeeded, but it is not recorded"))
+        }
+        (Err(error), recorded) => {
+            eprint!("{}", block(&text));
+            if let Err(unrecorded) = recorded {
+                eprintln!("{}", block(&format!("the call is not recorded: {unrecorded:#}")));
+            }
             bail!("{error}")
         }
     }
+}
+
+/// What the component is about to get: names, and where it can send the values.
+fn announced(environment: &BTreeMap<String, String>, reachable: &Reachable) -> String {
+    fn list<T: ToString>(of: impl IntoIterator<Item = T>) -> Option<String> {
+        let mut words: Vec<String> = Vec::new();
+        for word in of.into_iter().map(|one| plain(&one.to_string())) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+    let Reachable { grants, withheld } = reachable;
+    let none = || "none".to_owned();
+    let mut text = format!(
+        "the component gets\n  variables: {}\n  hosts:     {}\n",
+        list(environment.keys()).unwrap_or_else(none),
+        list(&grants.hosts).unwrap_or_else(none)
+    );
+    if let Some(servers) = list(&grants.dns_servers) {
+        text += &format!("  name servers: {servers}\n");
+    }
+    if let Some(networks) = list(&grants.cidrs) {
+        text += &format!("  networks that are not public: {networks}\n");
+    }
+    for (host, doubt) in withheld {
+        text += &format!(
+            "it describes the host {} as well, which it does not get: {doubt}; if you mean it, add --allow-host {}\n",
+            plain(host),
+            shell(host)
+        );
+    }
+    text
 }
 
 async fn call(plugin: &Plugin, options: &RunOptions, record: Option<&TxtRecord>) -> Result<String, CallError> {
@@ -89,14 +133,30 @@ async fn call(plugin: &Plugin, options: &RunOptions, record: Option<&TxtRecord>)
 
 fn presented(options: &RunOptions, record: &TxtRecord, handle: &str) -> String {
     let TxtRecord { zone, name, value, .. } = record;
-    let file = options.file.display();
-    let mut again = format!("acme-manager-server plugin run {file} cleanup --name {name} --value={value}");
+    let file = options.file.display().to_string();
+    let mut again = format!(
+        "acme-manager-server plugin run {} cleanup --name {} --value={}",
+        shell(&file),
+        shell(name),
+        shell(value)
+    );
     for (flag, value) in [("zone", zone.as_str()), ("handle", handle)] {
         if !value.is_empty() {
-            again += &format!(" --{flag}='{}'", value.replace('\'', "'\\''"));
+            again += &format!(" --{flag}={}", shell(value));
         }
     }
-    format!("{name} holds {value}\nhandle: {handle:?}\nto remove it: {again}\n")
+    format!("{} holds {}\nhandle: {handle:?}\nto remove it: {again}\n", plain(name), plain(value))
+}
+
+fn save(file: &Path, recording: Option<Recording>) -> anyhow::Result<String> {
+    let recording = recording.context("the call was not made, so there is nothing to record")?;
+    let text = serde_json::to_string_pretty(&recording)? + "\n";
+    file::replace(file, text.as_bytes(), RECORDING_MODE)?;
+    Ok(format!(
+        "recorded: {} exchanges in {}, without secrets; look through it before you pass it on\n",
+        recording.exchanges.len(),
+        file.display()
+    ))
 }
 
 fn told(report: &CallReport) -> String {
@@ -137,78 +197,5 @@ fn record(options: &RunOptions) -> anyhow::Result<Option<TxtRecord>> {
     Ok(Some(TxtRecord { zone, name, value, ttl: options.ttl }))
 }
 
-/// What the component describes and the file, this process or the command line has.
-fn environment(options: &RunOptions, description: &Description) -> anyhow::Result<BTreeMap<String, String>> {
-    let file = &options.env_file;
-    let found = match file.try_exists() {
-        Ok(true) => dotenv(file)?,
-        // The default need not be there; what was asked for must be.
-        Ok(false) if file == Path::new(".env") => BTreeMap::new(),
-        Ok(false) => bail!("there is no file {}", file.display()),
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
-    };
-    let mut environment = BTreeMap::new();
-    for key in &description.environment {
-        let names = std::iter::once(&key.name).chain(&key.aliases);
-        if let Some(value) = names.filter_map(|name| found.get(name)).find(|value| !value.is_empty()) {
-            environment.insert(key.name.clone(), value.clone());
-        }
-    }
-    for variable in &options.environment {
-        let (name, value) = match variable {
-            Variable::Given(Assignment { name, value }) => (name, value.clone()),
-            Variable::Inherited(name) => {
-                let value = std::env::var_os(name).with_context(|| format!("this process has no variable {name}"))?;
-                let value = value.into_string();
-                (name, value.map_err(|_| anyhow::anyhow!("the variable {name} of this process is no UTF-8"))?)
-            }
-        };
-        let key = description.environment.iter().find(|key| key.name == *name || key.aliases.contains(name));
-        let key = key.with_context(|| {
-            let names: Vec<&str> = description.environment.iter().map(|key| key.name.as_str()).collect();
-            format!("the component does not read {name}; it reads {}", names.join(", "))
-        })?;
-        ensure!(
-            !(key.secret && matches!(variable, Variable::Given(_))),
-            "{name} is a secret, and every user of this machine can see a command line: put it into {}, or export it and \
-             write `--env {name}`",
-            file.display()
-        );
-        environment.insert(key.name.clone(), value);
-    }
-    Ok(environment)
-}
-
-fn dotenv(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let unreadable = || format!("{} cannot be read", file.display());
-    let lines = dotenvy::from_path_iter(file).map_err(|error| match error {
-        dotenvy::Error::Io(error) => anyhow::Error::from(error).context(unreadable()),
-        _ => anyhow::anyhow!(unreadable()),
-    })?;
-    let mut found = BTreeMap::new();
-    for line in lines {
-        // The library's message holds the line, which may hold a secret.
-        let after = found.keys().last().cloned();
-        let (name, value) = line.map_err(|_| match after {
-            Some(name) => {
-                anyhow::anyhow!("{} has a malformed line, NAME=VALUE is wanted; {name} was read", file.display())
-            }
-            None => anyhow::anyhow!("{} has a malformed line, NAME=VALUE is wanted", file.display()),
-        })?;
-        found.insert(name, value);
-    }
-    Ok(found)
-}
-
-/// For this user alone: what a vendor says of an account is nobody else's business.
-fn save(file: &Path, recording: &Recording) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(recording)?;
-    let mut open = fs::OpenOptions::new();
-    open.write(true).create(true).truncate(true).mode(0o600);
-    let written = open.open(file).and_then(|mut opened| {
-        // The mode above is for a new file only.
-        opened.set_permissions(fs::Permissions::from_mode(0o600))?;
-        opened.write_all((text + "\n").as_bytes())
-    });
-    written.with_context(|| format!("{} cannot be written", file.display()))
-}
+#[cfg(test)]
+mod tests;

@@ -3,18 +3,22 @@
 use std::fmt;
 
 /// A table; the first row is its head.
-pub(crate) struct Table<const N: usize> {
+#[derive(Debug)]
+pub struct Table<const N: usize> {
     rows: Vec<[String; N]>,
     /// How many columns stand to the left.
     words: usize,
 }
 
 impl<const N: usize> Table<N> {
-    pub(crate) fn new(head: [&str; N], words: usize) -> Self {
+    /// With a head; the first `words` columns stand to the left, numbers to the right.
+    #[must_use]
+    pub fn new(head: [&str; N], words: usize) -> Self {
         Self { rows: vec![head.map(str::to_owned)], words }
     }
 
-    pub(crate) fn add(&mut self, row: [String; N]) {
+    /// One row more.
+    pub fn add(&mut self, row: [String; N]) {
         self.rows.push(row);
     }
 }

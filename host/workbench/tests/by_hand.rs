@@ -66,7 +66,7 @@ fn bench(url: &str, call: CallName) -> Bench {
         value: None,
         ttl: 0,
         handle: None,
-        env_file,
+        env_file: Some(env_file),
         environment: vec![format!("DO_API_URL={url}").parse::<Variable>().expect("loopback and a folder")],
         reach: Reach { cidrs: vec!["127.0.0.0/8".parse().expect("loopback and a folder")], ..Reach::default() },
         timeout: 10,
@@ -104,6 +104,9 @@ async fn a_failed_call_is_recorded_and_played_back_without_its_secrets() {
     let Bench { mut options, place } = bench(&url, CallName::Present);
     let file = place.path().join("failure.json");
     options.record = Some(file.clone());
+    // What is there is replaced, also when others may read it.
+    fs::write(&file, "{}").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let error = call(&options).await.unwrap_err().to_string();
     assert!(error.contains("(unavailable)"), "{error}");
     let text = fs::read_to_string(&file).unwrap();
@@ -128,9 +131,40 @@ async fn a_failed_call_is_recorded_and_played_back_without_its_secrets() {
     let replayed = replay(&options).await.unwrap();
     assert!(replayed.is_same && replayed.text.contains("ConnectionTerminated"), "{}", replayed.text);
 
+    // A stranger's recording neither steers a terminal nor forges lines.
+    let mut recording: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for (place, field) in
+        [("exchanges", "method"), ("exchanges", "url"), ("exchanges", "failure"), ("error", "message")]
+    {
+        let of = if place == "error" { &mut recording["error"] } else { &mut recording["exchanges"][0] };
+        of[field] = format!("{}\u{1b}[2J\nnow:  ok \u{202e}", of[field].as_str().unwrap_or_default()).into();
+    }
+    fs::write(&file, recording.to_string()).unwrap();
+    let said = replay(&options).await.unwrap().text;
+    assert!(!said.contains(['\u{1b}', '\u{202e}']) && said.contains("\\u{1b}[2J\\nnow:  ok"), "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("now:")).count(), 1, "{said}");
+
     fs::write(&file, "{}").unwrap();
     let error = replay(&options).await.unwrap_err().to_string();
     assert!(error.contains("is no recording"), "{error}");
+
+    // What has no end is not read.
+    for (recording, expected) in [("/dev/zero", "no regular file"), ("/nowhere", "there is no file")] {
+        let error = replay(&ReplayOptions { recording: recording.into(), ..options.clone() }).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_call_did_is_told_although_it_cannot_be_recorded() {
+    let (url, _tasks) = api(|_| (200, "{\"domain_records\": []}".into())).await;
+    let Bench { mut options, place } = bench(&url, CallName::Check);
+    options.record = Some(place.path().to_owned());
+    let error = format!("{:#}", call(&options).await.unwrap_err());
+    assert!(
+        error.contains("the call succeeded, but it is not recorded") && error.contains("no regular file"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,8 +181,8 @@ async fn secrets_stay_off_the_command_line_and_mistakes_are_explained() {
         (RunOptions { name: None, ..options.clone() }, "--name is missing"),
         (RunOptions { zone: Some("example.org".into()), ..options.clone() }, "is not in the zone"),
         (RunOptions { call: CallName::Cleanup, ..options.clone() }, "--value is missing"),
-        (RunOptions { env_file: missing, ..options.clone() }, "there is no file"),
-        (RunOptions { env_file: malformed, ..options.clone() }, "malformed line"),
+        (RunOptions { env_file: Some(missing), ..options.clone() }, "there is no file"),
+        (RunOptions { env_file: Some(malformed), ..options.clone() }, "malformed line"),
     ] {
         let error = format!("{:#}", call(&options).await.unwrap_err());
         assert!(error.contains(expected) && !error.contains(TOKEN), "{expected}: {error}");

@@ -140,6 +140,11 @@ async fn what_is_no_script_and_no_component_is_explained() {
     let path = folder.path().join("conformance.json");
     let fail = async |path: &Path| format!("{:#}", test(&options("digitalocean", path.into())).await.unwrap_err());
     assert!(fail(&path).await.contains("--script"));
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for endless in [&pipe, Path::new("/dev/zero")] {
+        assert!(fail(endless).await.contains("no regular file"));
+    }
     fs::write(&path, "{\"scenarios\": []}").unwrap();
     assert!(fail(&path).await.contains("environment"));
     let mut text = options("digitalocean", script_of("digitalocean"));

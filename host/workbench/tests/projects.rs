@@ -70,7 +70,7 @@ async fn a_project_in_rust_passes_and_its_mistakes_are_explained() {
     let error = project.build().await.unwrap_err().to_string();
     assert!(error.contains("sandbox") && error.contains("fork") && error.len() < 3000, "{error}");
 
-    fs::write(&sources, good.replace("export_provider!(MyDns);", "")).unwrap();
+    fs::write(&sources, good.replace("export_provider!(MyDnsProvider);", "")).unwrap();
     let error = project.build().await.unwrap_err().to_string();
     assert!(error.contains("no plugin for this server") && error.contains("export_provider!"), "{error}");
 

@@ -13,7 +13,7 @@ const DEFAULT_URL = "https://api.example.com/v1";
 const PREFIX = "{{NAME}}_";
 const TTL = 120;
 
-class {{Type}} {
+class {{Type}}Provider {
   // Works without environment and network: the server asks when it loads the plugin.
   static describe() {
     return {
@@ -99,4 +99,4 @@ function records(zone) {
   return `zones/${segment(zone)}/records`;
 }
 
-export const provider = exportProvider({{Type}});
+export const provider = exportProvider({{Type}}Provider);

@@ -30,7 +30,7 @@ class Records:
     records: list[Record]
 
 
-class {{Type}}(DnsProvider):
+class {{Type}}Plugin(DnsProvider):
     """The provider; an object lives for one call."""
 
     def __init__(self) -> None:
@@ -102,4 +102,4 @@ def _records(zone: str) -> str:
     return f"zones/{http.segment(zone)}/records"
 
 
-Provider = export({{Type}})
+Provider = export({{Type}}Plugin)

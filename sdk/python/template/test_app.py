@@ -4,12 +4,12 @@ import unittest
 from pathlib import Path
 
 from acme_manager_plugin import TxtRecord, testing
-from app import {{Type}}
+from app import {{Type}}Plugin
 
 
 class Conformance(unittest.TestCase):
     def test_conformance(self) -> None:
-        for case in testing.cases({{Type}}, Path(__file__).with_name("conformance.json")):
+        for case in testing.cases({{Type}}Plugin, Path(__file__).with_name("conformance.json")):
             with self.subTest(case.name):
                 case.run()
 
@@ -18,7 +18,7 @@ class Cleanup(unittest.TestCase):
     def test_a_zone_that_is_gone_has_no_records(self) -> None:
         with testing.MockApi({"{{NAME}}_API_TOKEN": "an-invented-token"}) as api:
             api.expect("GET", "https://api.example.com/v1/zones/example.com").answer(404, {"error": "no such zone"})
-            {{Type}}().cleanup(TxtRecord("example.com", "_acme-challenge.example.com", "value-1"), "")
+            {{Type}}Plugin().cleanup(TxtRecord("example.com", "_acme-challenge.example.com", "value-1"), "")
 
 
 if __name__ == "__main__":

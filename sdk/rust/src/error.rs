@@ -102,6 +102,21 @@ impl Error {
         self.kind
     }
 
+    /// The kind as the contract spells it: `zone-not-found`.
+    #[cfg(any(feature = "issuance-hook", not(target_family = "wasm")))]
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::Config => "config",
+            ErrorKind::Unauthorized => "unauthorized",
+            ErrorKind::ZoneNotFound => "zone-not-found",
+            ErrorKind::RateLimited => "rate-limited",
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Rejected => "rejected",
+            ErrorKind::Other => "other",
+        }
+    }
+
     /// The sentence for the operator.
     pub fn message(&self) -> &str {
         &self.message

@@ -1,5 +1,11 @@
 //! Write an issuance hook: a policy that the host asks before it orders a certificate.
 //!
+//! It takes the feature `issuance-hook`:
+//!
+//! ```toml
+//! acme-manager-plugin = { path = "acme-manager-sdk/sdk/rust", features = ["issuance-hook"] }
+//! ```
+//!
 //! ```
 //! use acme_manager_plugin::hook::{Hook, HookDescription, Objection, Order};
 //! use acme_manager_plugin::{Error, Key, env, export_hook};
@@ -34,7 +40,7 @@ pub mod bindings;
 
 use std::marker::PhantomData;
 
-use crate::{Error, Key};
+use crate::{Error, ErrorKind, Key};
 use bindings::acme_manager::issuance::types as wit;
 use bindings::exports::acme_manager::issuance::hook::Guest;
 
@@ -130,10 +136,15 @@ impl Objection {
     }
 }
 
-/// What went wrong on the way leaves the question open.
+/// What went wrong on the way leaves the question open, whatever its kind. The contract has no kinds for hooks, so the
+/// kind's word comes first: `config: SUFFIX is not set`.
 impl From<Error> for Objection {
     fn from(error: Error) -> Self {
-        Self::failed(error.to_string())
+        match error.kind() {
+            // The first is what the host calls a hook that failed; the second says nothing.
+            ErrorKind::Unavailable | ErrorKind::Other => Self::failed(error.message()),
+            _ => Self::failed(format!("{}: {error}", error.kind_name())),
+        }
     }
 }
 
@@ -196,7 +207,19 @@ mod tests {
     fn an_incomplete_environment_is_no_consent() {
         let order = Order { domains: vec!["example.com".into()], issuer: "test".into(), challenge: Challenge::Dns };
         let Err(wit::Objection::Failed(text)) = Component::<Picky>::review(order) else { panic!("it must not allow") };
-        assert!(text.contains("PICKY_NEVER_SET is not set"), "{text}");
+        assert_eq!(text, "config: PICKY_NEVER_SET is not set");
+    }
+
+    #[test]
+    fn a_failure_says_its_kind_where_that_says_something() {
+        let text = |error: Error| match Objection::from(error) {
+            Objection::Failed(text) => text,
+            Objection::Refused(text) => panic!("a failure is no answer: {text}"),
+        };
+        assert_eq!(text(Error::unauthorized("the token is old")), "unauthorized: the token is old");
+        assert_eq!(text(Error::rejected("no such list")), "rejected: no such list");
+        assert_eq!(text(Error::unavailable("no answer")), "no answer");
+        assert_eq!(text(Error::other("odd")), "odd");
     }
 
     #[test]

@@ -8,17 +8,18 @@
 //! In `url`, header values and `body`, `*` stands for any run of characters: signatures and dates differ each time.
 
 mod pattern;
+mod required;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 pub use pattern::matches;
 
-/// The scenarios that every script must have.
+/// The scenarios that every script must have; [`Script::missing`] says what each must show.
 pub const REQUIRED: [&str; 4] = ["happy path", "two values", "repeat", "cleanup by value"];
 /// The scenario that a provider with one value for each name leaves out.
 pub const TWO_VALUES: &str = "two values";
@@ -128,7 +129,8 @@ pub struct ExpectedRequest {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// The HTTP status.
+    /// The HTTP status, from 100 to 599.
+    #[serde(deserialize_with = "status")]
     pub status: u16,
     /// Its headers.
     #[serde(default)]
@@ -196,12 +198,11 @@ impl Script {
         Ok(script)
     }
 
-    /// The required scenarios that are not there. `two_values` says whether the provider can keep two values at a
-    /// name.
+    /// The required scenarios that are not there or do not show what they must, each with what it needs. `two_values`
+    /// says whether the provider can keep two values at a name.
     #[must_use]
-    pub fn missing(&self, two_values: bool) -> Vec<&'static str> {
-        let has = |name: &str| self.scenarios.iter().any(|scenario| scenario.name == name);
-        REQUIRED.into_iter().filter(|name| !has(name) && (two_values || *name != TWO_VALUES)).collect()
+    pub fn missing(&self, two_values: bool) -> Vec<String> {
+        required::missing(&self.scenarios, two_values)
     }
 
     /// The environment of a scenario.
@@ -280,6 +281,14 @@ impl ExpectedRequest {
             Some(pattern) if !matches(pattern, &text) => Some(format!("expected the body {pattern}, got {text}")),
             _ => None,
         }
+    }
+}
+
+/// A number that a server can answer with. The place of another is told by the parser.
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    match i64::deserialize(deserializer)? {
+        number @ 100..=599 => u16::try_from(number).map_err(de::Error::custom),
+        number => Err(de::Error::custom(format!("a status is a number from 100 to 599, not {number}"))),
     }
 }
 

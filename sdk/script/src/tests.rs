@@ -27,11 +27,91 @@ fn script(extra: Value) -> Value {
     script
 }
 
+/// The names of what is missing.
+fn lacking(script: &Script, two_values: bool) -> Vec<String> {
+    let names = script.missing(two_values).into_iter().map(|lack| lack.split(" (").next().unwrap().to_owned());
+    names.collect()
+}
+
+fn present(value: &str) -> Value {
+    json!({"call": "present", "record": {"zone": "a.example", "name": "n.a.example", "value": value}})
+}
+
+fn cleanup(value: &str, handle: &str) -> Value {
+    let record = json!({"zone": "a.example", "name": "n.a.example", "value": value});
+    json!({"call": "cleanup", "record": record, "with_handle": handle})
+}
+
+fn with(mut step: Value, field: &str, value: Value) -> Value {
+    step[field] = value;
+    step
+}
+
+fn asked(request: Value, answer: Value) -> Value {
+    let request = json!({"method": "POST", "url": "https://a.example/", "json": request});
+    json!([{"request": request, "response": {"status": 200, "json": answer}}])
+}
+
+/// Whether a scenario with these steps shows what its name says.
+fn shows(name: &str, steps: &[Value]) -> bool {
+    let scenarios = json!({"scenarios": [{"name": name, "steps": steps}]});
+    let parsed = Script::parse(&script(scenarios).to_string()).unwrap();
+    !lacking(&parsed, true).contains(&name.to_owned())
+}
+
+#[test]
+fn a_required_scenario_shows_what_its_name_says() {
+    for name in REQUIRED {
+        assert!(!shows(name, &[]), "{name}");
+        assert!(!shows(name, &[json!({"call": "check"}), present("v")]), "{name}");
+    }
+    let refused = json!({"kind": "conflict"});
+    assert!(shows("happy path", &[present("v"), cleanup("v", "7")]));
+    assert!(!shows("happy path", &[cleanup("v", "7"), present("v")]));
+    assert!(!shows("happy path", &[present("v"), cleanup("w", "7")]));
+    assert!(!shows("happy path", &[with(present("v"), "error", refused.clone()), cleanup("v", "7")]));
+
+    assert!(shows("two values", &[present("v"), present("w")]));
+    assert!(!shows("two values", &[present("v"), present("v")]));
+    assert!(!shows("two values", &[present("v"), with(present("w"), "error", refused.clone())]));
+    let elsewhere = json!({"zone": "a.example", "name": "m.a.example", "value": "w"});
+    assert!(!shows("two values", &[present("v"), with(present("w"), "record", elsewhere)]));
+
+    assert!(shows("repeat", &[present("v"), present("v")]));
+    assert!(!shows("repeat", &[present("v"), present("w")]));
+    assert!(!shows("repeat", &[with(present("v"), "error", refused.clone()), present("v")]));
+    assert!(shows("repeat", &[with(present("v-1"), "exchanges", asked(json!({}), json!(["\"v-1\""])))]));
+    assert!(!shows("repeat", &[with(present("v-1"), "exchanges", asked(json!(["v-1"]), json!(["v-1"])))]));
+
+    assert!(shows("cleanup by value", &[cleanup("v", "")]));
+    assert!(!shows("cleanup by value", &[cleanup("v", "7")]));
+    assert!(!shows("cleanup by value", &[with(cleanup("v", ""), "error", refused)]));
+    // A handle that is left out is that of the value's `present`, or empty.
+    assert!(shows("cleanup by value", &[with(cleanup("v", ""), "with_handle", Value::Null)]));
+    assert!(!shows("cleanup by value", &[present("v"), with(cleanup("v", ""), "with_handle", Value::Null)]));
+}
+
+#[test]
+fn a_status_that_no_server_sends_is_refused_with_its_place() {
+    for (status, is_good) in [(99, false), (100, true), (599, true), (600, false), (70_000, false), (-1, false)] {
+        let text = format!(
+            "{{\"environment\": {{}}, \"scenarios\": [], \"refusals\": [\n{{\"name\": \"a\", \"response\": {{\"status\": \
+             {status}}}, \"error\": {{\"kind\": \"other\"}}}}]}}"
+        );
+        let parsed = Script::parse(&text);
+        assert_eq!(parsed.is_ok(), is_good, "{status}");
+        let problem = parsed.err().unwrap_or_default();
+        let expected = format!("a status is a number from 100 to 599, not {status} at line 2 column ");
+        assert!(is_good || problem.starts_with(&expected), "{problem}");
+    }
+}
+
 #[test]
 fn a_script_says_what_it_lacks() {
     let parsed = Script::parse(&script(json!({})).to_string()).unwrap();
-    assert_eq!(parsed.missing(true), REQUIRED);
-    assert_eq!(parsed.missing(false), ["happy path", "repeat", "cleanup by value"]);
+    assert_eq!(lacking(&parsed, true), REQUIRED);
+    assert_eq!(lacking(&parsed, false), ["happy path", "repeat", "cleanup by value"]);
+    assert!(parsed.missing(true).iter().all(|lack| lack.contains("(it is not there; it needs ")));
     let unknown = Script::parse(&script(json!({"scenario": []})).to_string()).unwrap_err();
     assert!(unknown.contains("unknown field `scenario`"), "{unknown}");
     let bare = json!({"scenarios": [{"name": "a", "steps": [{"call": "present"}]}]});

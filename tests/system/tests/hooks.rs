@@ -1,8 +1,10 @@
 //! Issuance hooks: nothing is ordered that they do not allow, whatever the reason.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
-use acme_manager_system_tests::site::{Site, SiteOptions, params, plugin_component};
+use acme_manager_system_tests::site::{Site, SiteOptions, params, plugin_component, server_binary};
 use anyhow::{Context, ensure};
 use reqwest::Method;
 use sha2::{Digest, Sha256};
@@ -84,6 +86,109 @@ async fn a_hook_that_cannot_be_asked_allows_nothing() -> anyhow::Result<()> {
     site.reconfigure(&SiteOptions::default())?;
     site.until_logged(&["removed by the config", "gone"]).await?;
     site.assert_sound("b.site.test").await?;
+    Ok(())
+}
+
+/// An entry that does not say that it is a policy, for a file that is one when it is there.
+fn nameless(file: &Path, more: &str) -> anyhow::Result<SiteOptions> {
+    let checksum = hex::encode(Sha256::digest(fs::read(plugin_component("test/hook.wasm"))?));
+    let entry = format!("path: {}, checksum: '{checksum}', env: {{ BEHAVIOUR: refuse }}{more}", file.display());
+    let common = format!("  plugins:\n    - {{ name: policy, {entry} }}\n");
+    Ok(SiteOptions { common, ..SiteOptions::default() })
+}
+
+#[tokio::test]
+async fn a_file_that_nobody_can_read_may_be_a_policy() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("policy.wasm");
+    let hook = fs::read(plugin_component("test/hook.wasm"))?;
+    let mut site = Site::start(nameless(&file, "")?).await?;
+    let words = "nobody knows whether it is a policy; nothing is issued until the file is right or the entry says";
+    site.until_logged(&["config.yml: common.plugins (policy)", "there is no such file", words]).await?;
+    let order = params("a.site.test");
+    site.order(&order).await?.assert_refusal(500, "hook_unusable", &["policy", "there is no such file", words]);
+    for (bytes, reason) in [(&b"another file"[..], "it has another checksum"), (&hook[..9_000], "another checksum")] {
+        fs::write(&file, bytes)?;
+        site.server.process.signal("HUP")?;
+        let told = ["the plugin cannot be used", "policy", reason];
+        site.until_logged_times(if bytes.len() == 9_000 { 2 } else { 1 }, &told).await?;
+        site.order(&order).await?.assert_refusal(500, "hook_unusable", &["policy", reason]);
+    }
+
+    // Put right, it is asked; gone again, the one that is loaded goes on, and so it does for other settings.
+    fs::write(&file, &hook)?;
+    site.server.process.signal("HUP")?;
+    site.until_logged(&["plugin loaded", "policy"]).await?;
+    site.order(&order).await?.assert_refusal(500, "hook_refused", &["policy"]);
+    fs::remove_file(&file)?;
+    site.server.process.signal("HUP")?;
+    site.reconfigure(&nameless(&file, ", timeout: 7")?)?;
+    site.until_logged(&["its new version cannot be used; the old one stays", "policy", "there is no file"]).await?;
+    site.order(&order).await?.assert_refusal(500, "hook_refused", &["policy"]);
+    ensure!(site.orders() == 0, "the CA got an order that no hook allowed");
+
+    // The operator may say that it is none, but not of a file that is one.
+    site.reconfigure(&nameless(&file, ", kind: dns-provider")?)?;
+    site.until_logged_times(2, &["its new version cannot be used; the old one stays", "policy"])
+        .await
+        .err()
+        .context("the refusal of the same file for the same reason was told twice")?;
+    site.order(&order).await?.assert_refusal(500, "hook_refused", &["policy"]);
+    site.reconfigure(&SiteOptions::default())?;
+    site.until_logged(&["removed by the config", "policy"]).await?;
+    site.reconfigure(&nameless(&file, ", kind: dns-provider")?)?;
+    site.until_logged_times(4, &["changed by the config", "policy"]).await?;
+    site.assert_sound("b.site.test").await?;
+    fs::write(&file, &hook)?;
+    site.server.process.signal("HUP")?;
+    site.until_logged_times(5, &["changed by the config", "policy"]).await?;
+    let words = ["policy", "says `kind: dns-provider`", "is an issuance hook"];
+    site.order(&params("c.site.test")).await?.assert_refusal(500, "hook_unusable", &words);
+    Ok(())
+}
+
+#[test]
+fn a_check_of_the_config_says_the_same_and_can_be_strict() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let check = |plugins: &str, flag: &str| {
+        let config = folder.path().join("config.yml");
+        let store = folder.path().join("store").display().to_string();
+        let hash = "a".repeat(64);
+        let common = format!("common:\n  api_key_hash: '{hash}'\n  plugins: [{plugins}]\n");
+        let issuer = "issuer: { le: { ca_dir_url: 'https://ca.test', contact: 'a@b.test', dns_challenge: pdns } }\n";
+        fs::write(&config, format!("{common}{issuer}storage: {{ embedded: {{ path: {store} }} }}\n"))?;
+        let told = Command::new(server_binary()).current_dir(folder.path()).arg(flag).output()?;
+        let text = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
+        anyhow::Ok((told.status.code(), text))
+    };
+    let hook = plugin_component("test/hook.wasm").display().to_string();
+    let checksum = hex::encode(Sha256::digest(fs::read(&hook)?));
+    let provider = plugin_component("test/misbehaving.wasm").display().to_string();
+    let other = hex::encode(Sha256::digest(fs::read(&provider)?));
+    let pipe = folder.path().join("pipe").display().to_string();
+    ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "no pipe");
+    let entry =
+        |path: &str, checksum: &str, more: &str| format!("{{ name: p, path: {path}, checksum: '{checksum}'{more} }}");
+    let cases = [
+        (entry("/nowhere/p.wasm", &checksum, ""), "nobody knows whether it is a policy"),
+        (entry(&provider, &checksum, ""), "nobody knows whether it is a policy"),
+        (entry(&pipe, &checksum, ""), "it is no regular file"),
+        (entry(&provider, &checksum, ", kind: dns-provider"), "has another checksum"),
+        (entry(&hook, &checksum, ", kind: dns-provider"), "is an issuance hook; nothing is issued"),
+        (entry(&provider, &other, ", kind: issuance-hook"), "is a DNS provider; nothing is issued"),
+        ("{ name: caa, kind: dns-provider }".to_owned(), "the bundled plugin caa is an issuance hook"),
+    ];
+    for (entry, words) in cases {
+        for (flag, code) in [("-config-check", 0), ("-config-check-strict", 1)] {
+            let (found, text) = check(&entry, flag)?;
+            ensure!(found == Some(code) && text.contains(words), "{flag} {entry}: {found:?} {text}");
+            ensure!(text.contains("is valid, with 1 warning"), "{flag} {entry}: {text}");
+        }
+    }
+    for flag in ["-config-check", "-config-check-strict"] {
+        let (code, text) = check(&entry(&hook, &checksum, ""), flag)?;
+        ensure!(code == Some(0) && text.ends_with("is valid\n"), "{flag}: {code:?} {text}");
+    }
     Ok(())
 }
 

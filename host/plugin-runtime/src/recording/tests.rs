@@ -63,6 +63,23 @@ fn what_the_vendor_hands_out_is_gone_too() {
 }
 
 #[test]
+fn what_a_url_carries_is_gone_wherever_else_it_stands() {
+    let mut first = exchange("", &[], "{\"next\": \"https://api.example.com/v1?page_token=vendor-made-6\"}");
+    first.url = "https://api.example.com/login?sessionid=vendor-made-4&page=2".into();
+    let answer = first.answer.as_mut().expect("it has one");
+    answer.headers.push(("location".into(), "https://ann:vendor-made-5@api.example.com/v1?sig=short&a=b".into()));
+    answer.headers.push(("link".into(), "</v1?token=vendor-made-7>; rel=\"next\"".into()));
+    let mut second = exchange("vendor-made-4 vendor-made-6 vendor-made-7", &[], "{}");
+    second.failure = Some("no answer from https://ann:vendor-made-5@api.example.com".into());
+    let (recording, text) = recording(vec![first, second]);
+    assert!(!text.contains("-made-") && !text.contains("short"), "{text}");
+    assert_eq!(recording.exchanges[0].url, "https://api.example.com/login?sessionid=[redacted]&page=2");
+    let fields = recording.exchanges[0].answer.as_ref().map(|answer| answer.headers.as_slice()).unwrap_or_default();
+    assert_eq!(fields[2].1, "https://[redacted]@api.example.com/v1?sig=[redacted]&a=b");
+    assert_eq!(fields[3].1, "</v1?token=[redacted]>; rel=\"next\"");
+}
+
+#[test]
 fn short_values_do_not_blank_everything() {
     let (recording, _) = recording(vec![exchange("{\"token\": \"1\", \"ttl\": 1}", &[("x-a", "1")], "{\"id\": 1}")]);
     assert_eq!(recording.exchanges[0].body, "{\"token\": \"1\", \"ttl\": 1}");

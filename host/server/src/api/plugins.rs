@@ -12,11 +12,13 @@ use super::identify::KeyHolder;
 use crate::challenges::providers::{ProviderEntry, UsableProvider};
 use crate::hooks::{HookEntry, UsableHook};
 use crate::names::ProviderName;
+use crate::telemetry::plugins::News;
 
 /// List plugins
 ///
 /// Every DNS provider that requests can name and every issuance hook, bundled or configured: where it comes from,
-/// whether it can be used, its limits, and what its calls came to since the server started.
+/// whether it can be used, whether it runs with the settings in the config, what its own check of its environment said,
+/// its limits, and what its calls came to since the server started.
 #[utoipa::path(
     get,
     path = "/api/v1/plugins",
@@ -29,7 +31,8 @@ pub(super) async fn list(State(state): State<ApiState>, _: KeyHolder) -> Json<Ve
     let totals = state.metrics.plugins().totals();
     let counted = |name: &ProviderName, status: PluginStatus| {
         let operations: BTreeMap<String, PluginCalls> = totals.get(name.as_str()).cloned().unwrap_or_default();
-        PluginStatus { name: name.as_str().to_owned(), operations, ..status }
+        let News { check, refused_update } = state.metrics.plugins().news().of(name.as_str());
+        PluginStatus { name: name.as_str().to_owned(), check, refused_update, operations, ..status }
     };
     let (providers, hooks) = (state.certificates.providers().list(), state.certificates.hooks().list());
     let providers = providers.iter().map(|(name, entry)| counted(name, of_provider(entry)));

@@ -1,18 +1,25 @@
 //! `-config-check`: everything that can be said about config and environment without starting anything.
 
+use std::fmt::Display;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::plugins;
 use crate::config::{Config, Environment, Flags};
 
-/// Prints what is wrong on standard error and the verdict on standard output.
+/// Prints what is wrong on standard error and the verdict on standard output. A warning keeps no server from starting, and
+/// is a failure only if the flags want it so.
 #[must_use]
 pub fn run(flags: &Flags) -> ExitCode {
-    let mut mistakes = Vec::new();
+    let (mut mistakes, mut warnings) = (Vec::new(), 0);
+    let mut warn = |file: &Path, warning: &dyn Display| {
+        eprintln!("warning: {}: {warning}", file.display());
+        warnings += 1;
+    };
     match Environment::load(&flags.env_config_path) {
         Ok(environment) => {
             for warning in environment.warnings() {
-                eprintln!("warning: {}: {warning}", flags.env_config_path.display());
+                warn(&flags.env_config_path, warning);
             }
             mistakes.extend(environment.dns_settings().err().map(|e| e.to_string()));
             mistakes.extend(environment.ca_settings().err().map(|e| e.to_string()));
@@ -22,20 +29,25 @@ pub fn run(flags: &Flags) -> ExitCode {
     match Config::load(&flags.config_path) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                eprintln!("warning: {}: {warning}", flags.config_path.display());
+                warn(&flags.config_path, warning);
             }
             for doubt in plugins::doubts(&loaded.config).into_iter().chain(plugins::wrong_files(&loaded.config)) {
-                eprintln!("warning: {}: {doubt}", flags.config_path.display());
+                warn(&flags.config_path, &doubt);
             }
         }
         Err(error) => mistakes.push(crate::certificates::chain(&error)),
     }
-    if mistakes.is_empty() {
-        println!("{} is valid", flags.config_path.display());
-        return ExitCode::SUCCESS;
-    }
-    for mistake in mistakes {
+    for mistake in &mistakes {
         eprintln!("error: {mistake}");
     }
-    ExitCode::FAILURE
+    if !mistakes.is_empty() {
+        return ExitCode::FAILURE;
+    }
+    let file = flags.config_path.display();
+    match warnings {
+        0 => println!("{file} is valid"),
+        1 => println!("{file} is valid, with 1 warning"),
+        _ => println!("{file} is valid, with {warnings} warnings"),
+    }
+    if warnings > 0 && flags.config_check_strict { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -3,9 +3,12 @@
 //! A plugin that cannot be loaded does not keep the server from starting: requests that name it learn why.
 
 mod artifact;
+mod background;
+mod doubts;
 mod foreign;
 mod load;
 mod recorder;
+mod remarks;
 mod set;
 pub(super) mod signature;
 
@@ -14,20 +17,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use acme_manager_plugin_runtime::{
-    CallReport, Engine, EngineSettings, Hook, Loaded, Observer, Origin, Plugin, PluginDigest,
+    CallReport, Engine, EngineError, EngineSettings, EnvironmentKey, Hook, Loaded, Observer, Origin, Plugin,
+    PluginDigest,
 };
 use anyhow::Context;
 use futures::future::join_all;
 
+use crate::certificates::chain;
 use crate::challenges::providers::UsableProvider;
-use crate::config::{self, Config, DefaultChallenge, Environment, PluginKind, PluginSource};
+use crate::config::{self, Config, Environment, PluginKind, PluginSource, Role};
 use crate::hooks::UsableHook;
 use crate::names::ProviderName;
 use crate::telemetry::Metrics;
-use crate::telemetry::plugins::{PluginCall, PluginCosts, PluginMetrics};
+use crate::telemetry::plugins::{Check, PluginCall, PluginCosts, PluginMetrics};
+use background::Background;
 use bundled::BUNDLED;
+pub use doubts::{doubts, wrong_files};
 use load::Kind;
-pub use set::PluginSet;
+use remarks::Remarks;
+pub use set::{PluginSet, Sections, Settled, sections};
 
 /// A component that is part of this binary.
 struct Bundled {
@@ -59,8 +67,8 @@ pub struct Loader {
 pub struct Plan {
     /// The name under which requests refer to it.
     pub name: ProviderName,
-    /// What it is for.
-    pub kind: PluginKind,
+    /// What it is taken for.
+    pub role: Role,
     component: Component,
     entry: Option<config::Plugin>,
     environment: Arc<Environment>,
@@ -106,13 +114,23 @@ impl LoadedPlugin {
 impl Loader {
     /// A loader whose plugins report their calls to `metrics`.
     ///
+    /// A folder for compiled plugins that cannot be used costs time at each start, but does not keep the server from it.
+    ///
     /// # Errors
     /// When wasmtime cannot be set up on this machine.
     pub fn new(config: &Config, allow_unverified: bool, metrics: Option<&Metrics>) -> anyhow::Result<Self> {
         let mut settings =
             EngineSettings { compile_cache: beside_data(config, "plugin-cache"), ..EngineSettings::default() };
         settings.max_instances = config.common.plugin_max_concurrency.unwrap_or(settings.max_instances);
-        let engine = Engine::new(settings).context("cannot start the plugin engine")?;
+        let engine = match Engine::new(settings.clone()) {
+            Err(error @ EngineError::Cache { .. }) => {
+                let error = chain(&error);
+                tracing::error!(error, "compiled plugins are not kept: each start compiles them anew");
+                Engine::new(EngineSettings { compile_cache: None, ..settings })
+            }
+            other => other,
+        };
+        let engine = engine.context("cannot start the plugin engine")?;
         let downloads = beside_data(config, "plugin-downloads");
         let observer = metrics.map(observer);
         let metrics = metrics.map(|metrics| metrics.plugins().clone());
@@ -125,9 +143,9 @@ impl Plan {
     /// plugin of that name. A bundled hook is there only if the config has an entry for it.
     #[must_use]
     pub fn all(config: &Config, environment: &Arc<Environment>) -> Vec<Self> {
-        let plan = |name: ProviderName, kind, component, entry: Option<&config::Plugin>| Self {
+        let plan = |name: ProviderName, role, component, entry: Option<&config::Plugin>| Self {
             name,
-            kind,
+            role,
             component,
             entry: entry.cloned(),
             environment: environment.clone(),
@@ -137,7 +155,7 @@ impl Plan {
             let name: ProviderName = name.parse().expect("bundled plugins have valid names");
             let component = Component::Bundled { bytes, digest: PluginDigest::from(*digest) };
             let kind = if *is_hook { PluginKind::IssuanceHook } else { PluginKind::DnsProvider };
-            plans.insert(name.clone(), plan(name, kind, component, None));
+            plans.insert(name.clone(), plan(name, Role::Known(kind), component, None));
         }
         for (old, name) in FORMER_NAMES {
             let (old, name): (ProviderName, ProviderName) =
@@ -147,15 +165,14 @@ impl Plan {
             }
         }
         for entry in &config.common.plugins {
-            let bundled = plans.get(&entry.name).map(|plan| (plan.kind, plan.component));
-            let (own_kind, component) = match (&entry.source, bundled) {
-                (PluginSource::Bundled, Some((kind, component))) => (Some(kind), component),
-                _ => (None, Component::OfEntry),
+            let bundled = plans.get(&entry.name).map(|plan| (plan.role.kind(), plan.component));
+            let (role, component) = match (&entry.source, bundled) {
+                (PluginSource::Bundled, Some((kind, component))) => (role_of_bundled(entry, kind), component),
+                _ => (config.role(entry), Component::OfEntry),
             };
-            let kind = entry.kind.or(own_kind).unwrap_or(PluginKind::DnsProvider);
-            plans.insert(entry.name.clone(), plan(entry.name.clone(), kind, component, Some(entry)));
+            plans.insert(entry.name.clone(), plan(entry.name.clone(), role, component, Some(entry)));
         }
-        plans.retain(|_, plan| plan.is_configured() || plan.kind == PluginKind::DnsProvider);
+        plans.retain(|_, plan| plan.is_configured() || plan.role.kind() == PluginKind::DnsProvider);
         plans.into_values().collect()
     }
 
@@ -182,13 +199,16 @@ impl Plan {
     /// # Errors
     /// Why it cannot be used, in words for the operator.
     pub async fn load(&self, loader: &Loader) -> Result<LoadedPlugin, String> {
-        match self.kind {
+        match self.role.kind() {
             PluginKind::DnsProvider => self.load_as(loader).await.map(LoadedPlugin::Provider),
             PluginKind::IssuanceHook => self.load_as(loader).await.map(LoadedPlugin::Hook),
         }
     }
 
     async fn load_as<D: Kind>(&self, loader: &Loader) -> Result<Loaded<D>, String> {
+        if let Some(obstacle) = self.role.obstacle() {
+            return Err(obstacle.to_owned());
+        }
         let observer = loader.observer.clone();
         match (self.component, &self.entry) {
             (Component::Bundled { bytes, digest }, entry) => {
@@ -201,9 +221,14 @@ impl Plan {
         }
     }
 
-    /// Loads it for the solver and says so in the log.
-    async fn load_provider(&self, loader: &Loader) -> Result<UsableProvider, String> {
+    /// Loads it for the solver and says so in the log. If there is a place for that, it is asked in the background whether
+    /// it can work: nobody waits for it, and no answer keeps it from being used.
+    async fn load_provider(&self, loader: &Loader, checks: Option<&Background>) -> Result<UsableProvider, String> {
         let plugin: Plugin = self.report(loader, self.load_as(loader).await)?;
+        if let (Some(checks), Some(metrics)) = (checks, &loader.metrics) {
+            let news = metrics.news().begin_check(self.name.as_str());
+            checks.spawn(check(plugin.clone(), self.name.clone(), news));
+        }
         let calls_per_second = self.entry.as_ref().and_then(|entry| entry.dns_rate_limit);
         let calls_per_second = calls_per_second.and_then(std::num::NonZeroU32::new);
         Ok(UsableProvider::from_plugin(plugin, calls_per_second, self.account()))
@@ -226,64 +251,65 @@ impl Plan {
         match &loaded {
             Ok(plugin) => {
                 tracing::info!(plugin = name, origin, digest = %plugin.digest(), "plugin loaded");
+                let about = plugin.description().about();
                 if let Some(metrics) = &loader.metrics {
-                    metrics.loaded(name, plugin.description().about().version, &plugin.digest().to_string());
+                    metrics.loaded(name, about.version, &plugin.digest().to_string());
                 }
+                self.remarks(about.environment).log(name);
             }
             Err(reason) => tracing::error!(plugin = name, origin, reason, "the plugin cannot be used"),
         }
         loaded
     }
+
+    fn remarks(&self, described: &[EnvironmentKey]) -> Remarks {
+        // Only a bundled plugin takes anything from the environment.
+        let environment = matches!(self.component, Component::Bundled { .. }).then_some(&*self.environment);
+        Remarks::new(described, self.entry.as_ref(), environment)
+    }
 }
 
-/// Names in the config that lead to no plugin. The server runs all the same: only requests that need them fail.
-#[must_use]
-pub fn doubts(config: &Config) -> Vec<String> {
-    let former = FORMER_NAMES.iter().map(|(old, _)| *old);
-    let bundled: Vec<&str> = BUNDLED.iter().map(|plugin| plugin.name).chain(former).collect();
-    let configured = |name: &str| config.common.plugins.iter().any(|entry| entry.name.as_str() == name);
-    let mut doubts = Vec::new();
-    for entry in &config.common.plugins {
-        let name = entry.name.as_str();
-        if entry.source == PluginSource::Bundled && !bundled.contains(&name) {
-            doubts.push(format!("common.plugins ({name}): {}", load::no_such_bundled_plugin()));
+/// What an entry without a file is taken for, given what the server has under its name.
+fn role_of_bundled(entry: &config::Plugin, kind: PluginKind) -> Role {
+    match (entry.kind, kind) {
+        (Some(PluginKind::DnsProvider), PluginKind::IssuanceHook) => {
+            Role::Contradicted(doubts::is_a_hook(entry.name.as_str()))
+        }
+        (stated, kind) => Role::Known(stated.unwrap_or(kind)),
+    }
+}
+
+/// Asks a provider whether its environment is complete and its credentials work, and tells log and API.
+async fn check(plugin: Plugin, name: ProviderName, news: Check) {
+    match plugin.check().await {
+        Ok(()) => news.end("ok".to_owned()),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::warn!(plugin = %name, error, "the plugin's own check failed: orders that need it will probably fail");
+            news.end(error);
         }
     }
-    for (issuer, settings) in &config.issuers {
-        if let Some(DefaultChallenge::Dns(name)) = &settings.challenge
-            && !bundled.contains(&name.as_str())
-            && !configured(name.as_str())
-        {
-            doubts.push(format!(
-                "issuer.{issuer}.dns_challenge: there is no plugin {name}; bundled are {}, others stand in common.plugins",
-                bundled.join(", ")
-            ));
-        }
-    }
-    doubts
 }
 
-/// Files of plugins that are not what the config says. Reads all of them.
-#[must_use]
-pub fn wrong_files(config: &Config) -> Vec<String> {
-    let wrong = |entry: &config::Plugin| {
-        let PluginSource::File { .. } = &entry.source else { return None };
-        match foreign::read(entry, false) {
-            // A missing file is among the config's own warnings.
-            Err(foreign::Refusal::Missing(_)) | Ok(_) => None,
-            Err(problem) => Some(format!("common.plugins ({}): {problem}", entry.name)),
-        }
-    };
-    config.common.plugins.iter().filter_map(wrong).collect()
-}
-
-/// Loads all plugins side by side: for lists.
+/// Loads all plugins side by side: for lists. What there is to say of the environment of configured ones goes to standard
+/// error.
 pub async fn load_all(loader: &Loader, plans: Vec<Plan>) -> Vec<(Plan, Result<LoadedPlugin, String>)> {
-    join_all(plans.into_iter().map(|plan| async move {
+    let all = join_all(plans.into_iter().map(|plan| async move {
         let plugin = plan.load(loader).await;
         (plan, plugin)
     }))
-    .await
+    .await;
+    for (plan, plugin) in all.iter().filter(|(plan, _)| plan.is_configured()) {
+        let described = match plugin {
+            Ok(LoadedPlugin::Provider(plugin)) => &plugin.description().environment,
+            Ok(LoadedPlugin::Hook(hook)) => &hook.description().environment,
+            Err(_) => continue,
+        };
+        for warning in plan.remarks(described).warnings() {
+            eprintln!("warning: common.plugins ({}): {warning}", plan.name);
+        }
+    }
+    all
 }
 
 fn observer(metrics: &Metrics) -> Observer {

@@ -1,14 +1,17 @@
 //! Takes up changes of the config and the environment file while the server runs: looked for twice a minute, as before,
-//! and at once at SIGHUP. Plugins change; what else the files say is taken up at the next start.
+//! and at once at SIGHUP. Plugins change; what else the files say is taken up at the next start, and the log says so.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acme_manager_plugin_runtime::{PluginDigest, read_regular_file};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::plugins::PluginSet;
+use super::plugins::{PluginSet, Sections, Settled, sections};
 use crate::certificates::chain;
 use crate::challenges::providers::Providers;
 use crate::config::{Config, Environment, Flags};
@@ -16,6 +19,7 @@ use crate::hooks::Hooks;
 use crate::telemetry::Metrics;
 
 const INTERVAL: Duration = Duration::from_secs(30);
+const LARGEST_TLS_FILE: u64 = 1 << 20;
 
 /// Watches the two files.
 pub(super) struct Reloader {
@@ -27,6 +31,11 @@ pub(super) struct Reloader {
     metrics: Metrics,
     /// What was wrong last time, so that the log says it once.
     complaint: Option<String>,
+    /// Certificate, key and client CA of the listener, and what they were at the start.
+    tls_files: Vec<PathBuf>,
+    tls: Contents,
+    /// What was said to take effect at the next start, so that the log says it once.
+    announced: Vec<String>,
 }
 
 impl Reloader {
@@ -36,7 +45,13 @@ impl Reloader {
         (providers, hooks): (Arc<Providers>, Arc<Hooks>),
         metrics: Metrics,
     ) -> Self {
+        let server = &flags.server;
+        let tls_files = [&server.tls_cert_file, &server.tls_key_file, &server.tls_client_ca_file];
+        let tls_files: Vec<PathBuf> = tls_files.into_iter().flatten().cloned().collect();
         Self {
+            tls: contents(&tls_files),
+            tls_files,
+            announced: Vec::new(),
             config: flags.config_path.clone(),
             environment: flags.env_config_path.clone(),
             plugins,
@@ -50,6 +65,7 @@ impl Reloader {
     /// Runs until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut hangup = signal(SignalKind::hangup()).ok();
+        let mut next = Instant::now() + INTERVAL;
         loop {
             let asked = async {
                 match &mut hangup {
@@ -59,32 +75,41 @@ impl Reloader {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
+                Some(settled) = self.plugins.settle(&self.providers, &self.hooks), if self.plugins.is_loading() => {
+                    if let Settled::Replaced(name) = settled {
+                        tracing::info!(plugin = %name, "changed by the config");
+                    }
+                    self.tell_metrics();
+                    continue;
+                }
                 _ = asked => tracing::info!("SIGHUP: reading the config again"),
-                () = tokio::time::sleep(INTERVAL) => {}
+                () = tokio::time::sleep_until(next) => {}
             }
             self.reload().await;
+            next = Instant::now() + INTERVAL;
         }
     }
 
     async fn reload(&mut self) {
         let (config, environment) = (self.config.clone(), self.environment.clone());
+        let tls_files = self.tls_files.clone();
         let read = tokio::task::spawn_blocking(move || {
             let environment = Environment::load(&environment).map_err(|error| chain(&error))?;
             let loaded = Config::load(&config).map_err(|error| chain(&error))?;
-            Ok((loaded, Arc::new(environment)))
+            Ok((loaded, Arc::new(environment), contents(&tls_files)))
         });
         let Ok(read) = read.await else { return };
-        self.metrics.config(read.is_ok());
         match read {
-            Ok((loaded, environment)) => {
+            Ok((loaded, environment, tls)) => {
                 self.complaint = None;
-                let changes = self.plugins.change(&loaded.config, &environment, &self.providers, &self.hooks).await;
+                let changes = self.plugins.change(&loaded.config, &environment, &self.providers, &self.hooks);
                 for name in &changes.replaced {
                     tracing::info!(plugin = %name, "changed by the config");
                 }
                 for name in &changes.removed {
                     tracing::info!(plugin = %name, "removed by the config");
                 }
+                self.warn_of_restart(&loaded.config, &environment, &tls);
             }
             Err(reason) if self.complaint.as_ref() != Some(&reason) => {
                 tracing::error!(reason, "the changed config cannot be used; what was read before stays");
@@ -92,5 +117,79 @@ impl Reloader {
             }
             Err(_) => {}
         }
+        self.tell_metrics();
+    }
+
+    fn tell_metrics(&self) {
+        self.metrics.config(self.complaint.is_none() && self.plugins.is_in_force());
+    }
+
+    /// Names once what differs from what the server started with and is not taken up while it runs.
+    fn warn_of_restart(&mut self, config: &Config, environment: &Environment, tls: &Contents) {
+        let mut changed = differences(self.plugins.started_with(), &sections(config, environment));
+        if *tls != self.tls {
+            changed.push("the TLS files".to_owned());
+        }
+        if !changed.is_empty() && changed != self.announced {
+            let sections = changed.join(", ");
+            tracing::warn!(sections, "changed since the start of the server: takes effect at its next start");
+        }
+        self.announced = changed;
+    }
+}
+
+/// The names that are not the same in both.
+fn differences(old: &Sections, new: &Sections) -> Vec<String> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    names.into_iter().filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
+}
+
+/// Digests of files, `None` for one that cannot be read.
+type Contents = Vec<Option<PluginDigest>>;
+
+/// Blocks.
+fn contents(files: &[PathBuf]) -> Contents {
+    files.iter().map(|file| Some(PluginDigest::of(&read_regular_file(file, LARGEST_TLS_FILE).ok()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "
+common: {cert_timeout: 100, plugins: [{name: pdns, dns_rate_limit: 1}]}
+issuer:
+  le: {ca_dir_url: 'https://ca', eab: true, kid: k, hmac: aaaa}
+storage:
+  vault: {url: 'https://v', role_id: r, secret_id: hunter2}
+";
+
+    fn of(text: &str, variables: &str) -> Sections {
+        let config = Config::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).config;
+        sections(&config, &Environment::parse(variables, []).expect("valid"))
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let table: &[(&str, &str, &[&str])] = &[
+            ("cert_timeout: 100", "cert_timeout: 200", &["common.cert_timeout"]),
+            ("https://ca", "https://other", &["issuer.le"]),
+            ("hmac: aaaa", "hmac: bbbb", &["issuer.le"]),
+            ("  le: {", "  more: {ca_dir_url: 'https://x'}\n  le: {", &["issuer.more"]),
+            ("hunter2", "hunter3", &["storage"]),
+            ("dns_rate_limit: 1", "dns_rate_limit: 2", &[]),
+            ("common: {", "common: {api_key_hash: '@'", &["common.api_key_hash"]),
+        ];
+        for (old, new, names) in table {
+            let hash = format!("{}', ", "a".repeat(64));
+            let text = BASE.replace(old, new).replace("@'", &hash);
+            assert_ne!(text, BASE, "{old}");
+            assert_eq!(differences(&of(BASE, ""), &of(&text, "")), *names, "{old} -> {new}");
+        }
+        let key = |digit: &str| BASE.replace("common: {", &format!("common: {{api_key_hash: '{}', ", digit.repeat(64)));
+        assert_eq!(differences(&of(&key("a"), ""), &of(&key("b"), "")), ["common.api_key_hash"]);
+        let changed = differences(&of(BASE, ""), &of(BASE, "ACME_MANAGER_DNS_TIMEOUT=7\n"));
+        assert_eq!(changed, ["the variables ACME_MANAGER_DNS_* and LEGO_*"]);
+        assert!(differences(&of(BASE, ""), &of(BASE, "CF_DNS_API_TOKEN=x\n")).is_empty(), "plugins take it up");
     }
 }

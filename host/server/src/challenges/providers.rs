@@ -119,7 +119,8 @@ impl Account {
     }
 }
 
-fn nearest(name: &ProviderName, available: &[ProviderName]) -> Option<ProviderName> {
+/// The name that was probably meant.
+pub(crate) fn nearest(name: &ProviderName, available: &[ProviderName]) -> Option<ProviderName> {
     let name = name.as_str().to_ascii_lowercase();
     available
         .iter()

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::plugin::read_secret_file;
+use super::plugin::{fault_of_file, read_secret_file};
 
 /// What the operator set, by name.
 #[derive(Default)]
@@ -156,8 +156,7 @@ impl Environment {
     fn warn_of_missing_file(&mut self, name: &str, line: usize) {
         let Some(base) = name.strip_suffix("_FILE") else { return };
         let Some(file) = self.files.get(base) else { return };
-        if let Err(error) = std::fs::File::open(&file.path) {
-            let message = format!("cannot open {}: {error}", file.path.display());
+        if let Some((_, message)) = fault_of_file(&file.path) {
             self.warnings.push(EnvironmentProblem { line, name: name.to_owned(), message });
         }
     }

@@ -153,6 +153,9 @@ pub struct Flags {
     /// Check config and environment files and exit
     #[arg(long, default_value = "false", value_name = "bool", value_parser = parse_bool, action = clap::ArgAction::Set, help_heading = "Configuration")]
     config_check: bool,
+    /// The same, and warnings are a failure too
+    #[arg(long, default_value = "false", value_name = "bool", value_parser = parse_bool, action = clap::ArgAction::Set, help_heading = "Configuration")]
+    pub config_check_strict: bool,
     /// Print the version and exit
     #[arg(long, default_value = "false", value_name = "bool", value_parser = parse_bool, action = clap::ArgAction::Set, help_heading = "Configuration")]
     version: bool,
@@ -304,7 +307,7 @@ impl Flags {
         }
         match command {
             Some(command) => Ok(Command::Plugin(command, flags)),
-            None if flags.config_check => Ok(Command::ConfigCheck(flags)),
+            None if flags.config_check || flags.config_check_strict => Ok(Command::ConfigCheck(flags)),
             None => Ok(Command::Serve(flags)),
         }
     }

@@ -1,14 +1,17 @@
 //! The list `common.plugins`: components to load, and grants and limits of bundled ones.
 
 mod grants;
+mod kind;
 mod source;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use acme_manager_plugin_runtime::{LoadError, read_regular_file};
 use ipnet::IpNet;
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::artifact::RegistryUser;
 use super::section::{Notes, Section, scalar};
@@ -16,8 +19,10 @@ use super::tree::Show;
 use super::trusted_key::{self, TrustedKey};
 use crate::names::ProviderName;
 use grants::{parse_host, parse_name_server, parse_network, read_items};
+pub use kind::{FileContent, PluginKind, Role};
+use kind::{read_content, read_kind};
 pub use source::{Checksum, PluginSource};
-use source::{absolute_file, read_kind, read_registry_user, read_source};
+use source::{absolute_file, read_registry_user, read_source};
 
 pub(super) const KEYS: &[&str] = &[
     "name",
@@ -47,6 +52,8 @@ pub struct Plugin {
     pub name: ProviderName,
     /// What the entry says that it is for; bundled plugins are what they are.
     pub kind: Option<PluginKind>,
+    /// What its file was found to be when the config was read.
+    pub content: FileContent,
     /// What to load.
     pub source: PluginSource,
     /// The detached signature, absolute; `None` stands for the file with `.minisig` behind its name.
@@ -75,15 +82,6 @@ pub struct Plugin {
     pub dns_rate_limit: Option<u32>,
     /// Where recordings of failed calls go; absolute.
     pub record_failures: Option<PathBuf>,
-}
-
-/// What a plugin is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PluginKind {
-    /// It places TXT values at a DNS vendor; issuers and requests name it.
-    DnsProvider,
-    /// It is asked before every order, in the order of the entries.
-    IssuanceHook,
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -121,6 +119,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     let registry_user = read_registry_user(section);
     let source = read_source(section, signature.is_some() && trusted_keys.is_empty());
     let kind = read_kind(section, source.as_ref());
+    let content = read_content(section, kind, source.as_ref());
     let timeout = section.seconds("timeout", 3_600).unwrap_or(TIMEOUT);
     let env = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
     let allowed_hosts = read_items(section, notes, "allowed_hosts", parse_host);
@@ -134,6 +133,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     Some(Plugin {
         name: name?,
         kind,
+        content,
         source: source?,
         signature,
         registry_user,
@@ -190,12 +190,35 @@ pub(super) fn read_secret_file(path: &Path) -> Result<SecretString, String> {
     Ok(SecretString::from(read_text_file(path)?.trim()))
 }
 
-/// The content of a small file.
-pub(super) fn read_text_file(path: &Path) -> Result<zeroize::Zeroizing<String>, String> {
-    let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() || metadata.len() > LONGEST_REFERENCE {
-        return Err(format!("cannot read {}: expected a file of at most 64 KiB", path.display()));
+/// The content of a small file; a pipe or device in its place is not waited for.
+pub(super) fn read_text_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    let failed = |reason: &dyn std::fmt::Display| format!("cannot read {}: {reason}", path.display());
+    let bytes = read_regular_file(path, LONGEST_REFERENCE).map(Zeroizing::new).map_err(|error| match error {
+        LoadError::Missing { .. } => failed(&"there is no such file"),
+        LoadError::Unreadable { source, .. } => failed(&source),
+        _ => failed(&"expected a file of at most 64 KiB"),
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed(&"it is not text in UTF-8"))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Why a file cannot be opened, and whether it is none at all but a folder, pipe or device, which is not opened.
+pub(super) fn fault_of_file(path: &Path) -> Option<(FileFault, String)> {
+    let failed = |error: std::io::Error| Some((FileFault::Absent, format!("cannot open {}: {error}", path.display())));
+    match std::fs::metadata(path) {
+        Err(error) => failed(error),
+        Ok(metadata) if !metadata.is_file() => {
+            Some((FileFault::NoFile, format!("cannot open {}: it is no regular file", path.display())))
+        }
+        Ok(_) => std::fs::File::open(path).err().and_then(failed),
     }
-    Ok(zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?))
+}
+
+/// What is wrong with a file that the config names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileFault {
+    /// It may come, or become readable.
+    Absent,
+    /// Whoever read it might wait for ever.
+    NoFile,
 }

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use super::tree::{Node, Value};
 use super::*;
 
+mod pipes;
 mod refused;
 
 /// Examples are read from where users find them.
@@ -59,7 +60,8 @@ fn the_documented_config_loads_as_written() {
     assert_eq!(vault.retry, retry);
 
     let warned: Vec<&str> = warnings.iter().map(|warning| warning.path.as_str()).collect();
-    assert_eq!(warned, ["common.api_key_hash", "common.plugins[0].checksum"]);
+    let unknown = "common.plugins (acme-manager-custom-plugin)";
+    assert_eq!(warned, ["common.api_key_hash", "common.plugins[0].checksum", unknown]);
 }
 
 #[test]
@@ -70,7 +72,8 @@ fn the_documented_plugin_section_loads_as_written() {
     let Storage::Embedded(embedded) = &config.storage else { panic!("embedded") };
     assert_eq!(embedded.key_file, Path::new("acme-manager.redb.key"));
     let warned: Vec<&str> = warnings.iter().map(|warning| warning.path.as_str()).collect();
-    assert_eq!(warned, ["issuer", "storage", "common.api_key_hash", "common.plugins[0].checksum"]);
+    let unknown = "common.plugins (acme-manager-custom-plugin)";
+    assert_eq!(warned, ["issuer", "storage", "common.api_key_hash", "common.plugins[0].checksum", unknown]);
 }
 
 #[test]

@@ -3,12 +3,16 @@
 //! The label `plugin` takes the names in the config and of the bundled plugins, `operation` the five functions of the
 //! contract, `class` the error classes: none of them grows with the work.
 
+mod news;
+
 use std::collections::BTreeMap;
 
 use acme_manager_api::PluginCalls;
 use prometheus::core::Collector;
 use prometheus::proto::{Metric, MetricFamily};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry, histogram_opts, opts};
+
+pub use news::{Check, News, PluginNews};
 
 /// What one finished call was and cost.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +57,7 @@ pub struct PluginMetrics {
     suspended: IntGaugeVec,
     info: IntGaugeVec,
     sums: [(Sum, IntCounterVec); Sum::ALL.len()],
+    news: PluginNews,
 }
 
 /// What is summed up over all calls.
@@ -166,6 +171,7 @@ impl PluginMetrics {
                 let (name, help) = sum.series();
                 (sum, counters(name, help, &["plugin", "operation"]))
             }),
+            news: PluginNews::default(),
         }
     }
 
@@ -186,11 +192,18 @@ impl PluginMetrics {
         self.suspended.with_label_values(&[call.plugin]).set(i64::from(call.is_suspended));
     }
 
+    /// What there is to know that is no figure.
+    #[must_use]
+    pub fn news(&self) -> &PluginNews {
+        &self.news
+    }
+
     /// A plugin was loaded, in place of any other version of it.
     pub fn loaded(&self, plugin: &str, version: &str, digest: &str) {
         self.forget_info(plugin);
         self.info.with_label_values(&[plugin, version, digest]).set(1);
         self.suspended.with_label_values(&[plugin]).set(0);
+        self.news.loaded(plugin);
     }
 
     /// A plugin is no longer there. What its calls came to stays: counters never go back.
@@ -198,6 +211,7 @@ impl PluginMetrics {
         self.forget_info(plugin);
         // A series that was never set need not be removed.
         let _ = self.suspended.remove_label_values(&[plugin]);
+        self.news.removed(plugin);
     }
 
     fn forget_info(&self, plugin: &str) {

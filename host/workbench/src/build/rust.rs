@@ -7,6 +7,7 @@ use anyhow::{bail, ensure};
 use serde_json::Value;
 
 use super::{captured, explain};
+use crate::text::block;
 
 const TARGET: &str = "wasm32-wasip2";
 const NO_RUST: &str = "install Rust from https://rustup.rs";
@@ -28,7 +29,7 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
         bail!("{text}\n\ncargo could not build the plugin: see above");
     }
     if !told.is_empty() {
-        eprintln!("{told}");
+        eprintln!("{}", block(&told));
     }
     component(&messages, folder)
 }

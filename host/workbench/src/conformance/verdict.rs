@@ -9,6 +9,7 @@ use super::is_call;
 use crate::component::Bench;
 use crate::quantity::{bytes, count, round_up, time};
 use crate::table::Table;
+use crate::text::plain;
 
 /// How far suggested limits are above the highest that was seen.
 const HEADROOM: u32 = 4;
@@ -47,13 +48,13 @@ pub struct Row {
 impl Verdict {
     pub(super) fn new(bench: &Bench) -> Self {
         let description = bench.description();
-        let component = format!("{} {}", description.name, description.version);
+        let component = format!("{} {}", description.name, plain(&description.version));
         Self { component, rows: Vec::new(), notes: Vec::new() }
     }
 
     pub(super) fn add(&mut self, scenario: &str, result: Result<Option<String>, String>, reports: Vec<CallReport>) {
         let mut row = Row {
-            scenario: scenario.to_owned(),
+            scenario: plain(scenario),
             result,
             fuel: 0,
             peak_memory_bytes: 0,

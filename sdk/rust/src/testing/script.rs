@@ -29,7 +29,7 @@ pub fn run_script<P: Provider>(json: &str) {
     let script = Script::parse(json).unwrap_or_else(|error| panic!("the script cannot be used: {error}"));
     let description = P::describe().into_wit();
     let missing = script.missing(description.multiple_values);
-    assert!(missing.is_empty(), "the script lacks the scenarios {missing:?}");
+    assert!(missing.is_empty(), "the script lacks {}", missing.join("; "));
     let unknown: Vec<_> =
         script.environment.keys().filter(|name| description.environment.iter().all(|key| key.name != **name)).collect();
     assert!(unknown.is_empty(), "describe does not name the variables {unknown:?}");
@@ -117,10 +117,11 @@ fn compare(result: &Result<(), Error>, expected: Option<&ExpectedError>, check: 
     match (result, expected) {
         (Ok(()), None) => {}
         (Ok(()), Some(expected)) => panic!("expected an error of kind {}, but it succeeded", expected.kind),
-        (Err(error), None) => panic!("failed with {}: {error}", kind(error)),
+        (Err(error), None) => panic!("failed with {}: {error}", error.kind_name()),
         (Err(error), Some(expected)) => {
             check(error);
-            if let Some(difference) = expected.difference(kind(error), error.message(), error.retry_after_seconds()) {
+            let (kind, seconds) = (error.kind_name(), error.retry_after_seconds());
+            if let Some(difference) = expected.difference(kind, error.message(), seconds) {
                 panic!("{difference}");
             }
         }
@@ -143,19 +144,6 @@ fn within(place: &str, run: impl FnOnce()) {
 
 fn txt(record: &Record) -> TxtRecord {
     TxtRecord { zone: record.zone.clone(), name: record.name.clone(), value: record.value.clone(), ttl: record.ttl }
-}
-
-fn kind(error: &Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::Config => "config",
-        ErrorKind::Unauthorized => "unauthorized",
-        ErrorKind::ZoneNotFound => "zone-not-found",
-        ErrorKind::RateLimited => "rate-limited",
-        ErrorKind::Conflict => "conflict",
-        ErrorKind::Unavailable => "unavailable",
-        ErrorKind::Rejected => "rejected",
-        ErrorKind::Other => "other",
-    }
 }
 
 impl Running {

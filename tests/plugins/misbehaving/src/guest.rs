@@ -60,7 +60,7 @@ impl Guest for Misbehaving {
         let name = match how.as_str() {
             "bad" => "Bad Name".into(),
             // Where somebody cuts a text, and only then looks for secrets in it.
-            "cut" => format!("{}{}", "A".repeat(52), token()),
+            "cut" => format!("{}{}", "A".repeat(45), token()),
             _ => "misbehaving".into(),
         };
         let mut environment = vec![key("TOKEN", how != "open"), key("REGION", false)];

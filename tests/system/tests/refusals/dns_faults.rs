@@ -14,13 +14,21 @@ const ATTEMPTS: usize = 5;
 
 async fn cloudflare(mock: &CloudflareMock) -> Site {
     let env = [("CF_DNS_API_TOKEN", TOKEN), ("CLOUDFLARE_BASE_URL", &mock.base_url)];
-    Site::start(SiteOptions {
+    let site = Site::start(SiteOptions {
         common: "  plugins:\n    - name: cloudflare\n      timeout: 2\n".to_owned(),
         env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         ..SiteOptions::default()
     })
     .await
-    .unwrap()
+    .unwrap();
+    // The plugin's own check, once it is loaded, must not meet the fault that is meant for the order.
+    let (end, mut seen) = (Instant::now() + Duration::from_secs(30), 0);
+    while seen == 0 || mock.requests().len() != seen {
+        assert!(Instant::now() < end, "the plugin is not checked");
+        seen = mock.requests().len();
+        sleep(Duration::from_millis(300)).await;
+    }
+    site
 }
 
 /// Orders over Cloudflare with `fault` in the way of every try; says what a refusal must hold.

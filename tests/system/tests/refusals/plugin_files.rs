@@ -25,7 +25,9 @@ impl BrokenPlugin {
     /// The entry in the config.
     pub(crate) fn entry(&self) -> String {
         let Self { name, path, checksum, more, .. } = self;
-        format!("    - name: {name}\n      path: {}\n      checksum: '{checksum}'\n{more}", path.display())
+        // Without it, a file that nobody can read might be a policy.
+        let kind = if more.contains("kind:") { "" } else { "      kind: dns-provider\n" };
+        format!("    - name: {name}\n{kind}      path: {}\n      checksum: '{checksum}'\n{more}", path.display())
     }
 }
 

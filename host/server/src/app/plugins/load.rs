@@ -26,7 +26,7 @@ pub(super) trait Kind: Sized {
 /// What a component of any world says of itself.
 pub(super) struct About<'a> {
     pub(super) version: &'a str,
-    environment: &'a [EnvironmentKey],
+    pub(super) environment: &'a [EnvironmentKey],
     hosts: &'a [String],
 }
 

@@ -1,33 +1,63 @@
 //! The plugins that requests can name, and their replacement while the server runs.
 //!
-//! A plugin whose settings did not change is kept as it is. One that changed is loaded before it takes the place of
-//! the old one; if it cannot be loaded the old one stays. Calls that are under way finish with what they began with.
+//! A plugin whose settings did not change is kept as it is. The new version of one that is in use is loaded before it takes
+//! the place of the old one, and nothing else waits for that; if it cannot be loaded the old one stays. Calls that are
+//! under way finish with what they began with.
+
+mod fingerprint;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::join_all;
-use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
-use super::{Component, Loader, Plan};
+use super::{Background, Loader, Plan};
 use crate::challenges::providers::{ProviderEntry, Providers};
-use crate::config::{Config, DefaultChallenge, Environment, PluginKind};
+use crate::config::{Config, DefaultChallenge, Environment, PluginKind, PluginSource, Role};
 use crate::hooks::{HookEntry, Hooks};
 use crate::names::ProviderName;
+use fingerprint::fingerprint;
+pub use fingerprint::{Sections, sections};
 
 /// What the running plugins were made from.
 pub struct PluginSet {
     loader: Loader,
     current: BTreeMap<ProviderName, Member>,
+    /// New versions of plugins in use that are being loaded.
+    coming: BTreeMap<ProviderName, Coming>,
+    loads: JoinSet<Result<(), String>>,
+    background: Background,
+    /// Ends what goes on in the background.
+    _end: DropGuard,
+    /// Versions that could not be loaded, so that an older one is in force; why.
+    refused: BTreeMap<ProviderName, String>,
+    /// The entries of the config in their order, which is that in which hooks are asked.
+    order: Vec<ProviderName>,
+    /// Of the first config: what is read at the start alone.
+    started_with: Sections,
 }
 
 #[derive(Clone)]
 struct Member {
     /// Of all settings, values of secrets included, so that a change is noticed and nothing kept in clear.
     fingerprint: [u8; 32],
+    role: Role,
+    /// Its settings say exactly which component it is.
+    is_pinned: bool,
     entry: Entry,
+}
+
+struct Coming {
+    member: Member,
+    task: AbortHandle,
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 #[derive(Clone)]
@@ -37,11 +67,11 @@ enum Entry {
 }
 
 impl Entry {
-    /// Loads it now if need be, and says whether it can be used.
-    async fn load(&self) -> bool {
+    /// Loads it now if need be, and says why it cannot be used.
+    async fn load(&self) -> Result<(), String> {
         match self {
-            Self::Provider(entry) => entry.get().await.is_ok(),
-            Self::Hook(entry) => entry.get().await.is_ok(),
+            Self::Provider(entry) => entry.get().await.map(drop),
+            Self::Hook(entry) => entry.get().await.map(drop),
         }
     }
 
@@ -54,22 +84,58 @@ impl Entry {
     }
 }
 
-/// What a new config did to the plugins.
+impl Member {
+    /// Whether it is what `new` would be. A file that is gone or exchanged under unchanged settings makes no other plugin
+    /// of one that is loaded, nor of one whose component is pinned.
+    fn is(&self, new: &Self) -> bool {
+        let was_known = new.is_pinned && matches!(self.role, Role::Known(_));
+        let keeps_role = self.entry.is_loaded() || (was_known && matches!(new.role, Role::Unknown(_) | Role::Named));
+        self.fingerprint == new.fingerprint && (self.role == new.role || keeps_role)
+    }
+
+    /// Whether it goes on until `new` is loaded. A provider does not where a policy is to be asked from now on: as long as
+    /// that cannot be asked, nothing may be issued.
+    fn outlasts(&self, new: &Self) -> bool {
+        let is_provider = matches!(self.entry, Entry::Provider(_));
+        let becomes_hook = matches!(new.role, Role::Known(PluginKind::IssuanceHook) | Role::Contradicted(_));
+        self.entry.is_loaded() && !(is_provider && becomes_hook)
+    }
+}
+
+/// What a new config did to the plugins at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Loaded anew.
+    /// New, or in place of what nobody used.
     pub replaced: BTreeSet<ProviderName>,
     /// No longer there.
     pub removed: BTreeSet<ProviderName>,
-    /// Could not be loaded: the old one stays if there was one.
-    pub refused: BTreeSet<ProviderName>,
+}
+
+/// What became of a new version that had to be loaded first.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is in force.
+    Replaced(ProviderName),
+    /// It could not be loaded: the old one stays.
+    Refused(ProviderName),
 }
 
 impl PluginSet {
     /// Nothing yet; [`PluginSet::start`] fills it.
     #[must_use]
     pub fn new(loader: Loader) -> Self {
-        Self { loader, current: BTreeMap::new() }
+        let (background, end) = Background::on(&TaskTracker::new());
+        Self {
+            loader,
+            background,
+            _end: end,
+            current: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            loads: JoinSet::new(),
+            refused: BTreeMap::new(),
+            order: Vec::new(),
+            started_with: Sections::new(),
+        }
     }
 
     /// The plugins of the first config. None of them is loaded yet, but loading those that the config speaks of
@@ -80,19 +146,24 @@ impl PluginSet {
         environment: &Arc<Environment>,
         tracker: &TaskTracker,
     ) -> (Providers, Hooks) {
+        (self.background, self._end) = Background::on(tracker);
+        self.started_with = sections(config, environment);
+        self.order = order(config);
         for plan in Plan::all(config, environment) {
-            let member = self.member(&plan);
-            if is_wanted(&plan, config) {
+            let is_wanted = is_wanted(&plan, config);
+            let member = self.member(&plan, is_wanted);
+            if is_wanted {
                 let entry = member.entry.clone();
-                tracker.spawn(async move { entry.load().await });
+                self.background.spawn(async move { drop(entry.load().await) });
             }
             self.current.insert(plan.name, member);
         }
-        (Providers::new(self.providers()), Hooks::new(self.hooks(config)))
+        (Providers::new(self.providers()), Hooks::new(self.hooks()))
     }
 
-    /// Brings the plugins to what `config` says, and `providers` and `hooks` to the plugins.
-    pub async fn change(
+    /// Brings the plugins to what `config` says, and `providers` and `hooks` to the plugins. New versions of plugins in
+    /// use begin to be loaded; [`PluginSet::settle`] puts them in force.
+    pub fn change(
         &mut self,
         config: &Config,
         environment: &Arc<Environment>,
@@ -100,41 +171,126 @@ impl PluginSet {
         hooks: &Hooks,
     ) -> Changes {
         let mut changes = Changes::default();
-        let mut next = BTreeMap::new();
-        let mut changed = Vec::new();
-        for plan in Plan::all(config, environment) {
-            let member = self.member(&plan);
+        let plans = Plan::all(config, environment);
+        let names: BTreeSet<ProviderName> = plans.iter().map(|plan| plan.name.clone()).collect();
+        changes.removed = self.current.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        for name in &changes.removed {
+            self.remove(name);
+        }
+        for mut plan in plans {
+            let is_wanted = is_wanted(&plan, config);
+            let new = self.member(&plan, is_wanted);
             match self.current.get(&plan.name) {
-                Some(old) if old.fingerprint == member.fingerprint => drop(next.insert(plan.name, old.clone())),
-                old => changed.push((plan, member, old.cloned())),
+                Some(old) if old.is(&new) => self.call_off(&plan.name),
+                Some(old) if old.outlasts(&new) => {
+                    if let Role::Unknown(_) = plan.role {
+                        // The old one goes on, so that nothing is held up: what is wrong is told by loading it.
+                        plan.role = Role::Known(old.role.kind());
+                    }
+                    let new = self.member(&plan, is_wanted);
+                    self.begin(plan.name, new);
+                }
+                _ => {
+                    self.call_off(&plan.name);
+                    // What nobody asks for is left for its first use.
+                    if is_wanted {
+                        self.spawn(&new);
+                    }
+                    self.current.insert(plan.name.clone(), new);
+                    changes.replaced.insert(plan.name);
+                }
             }
         }
-        let tried = changed.into_iter().map(|(plan, member, old)| async move {
-            // What nobody used so far is left for its first use.
-            let in_use = old.as_ref().is_some_and(|old| old.entry.is_loaded());
-            let good = !(in_use || is_wanted(&plan, config)) || member.entry.load().await;
-            (plan, member, old.filter(|_| in_use), good)
-        });
-        for (plan, member, old, good) in join_all(tried).await {
-            let kept = match (good, old) {
-                (false, Some(old)) => {
-                    tracing::error!(plugin = %plan.name, "its new version cannot be used; the old one stays");
-                    old
-                }
-                _ => member,
-            };
-            let outcome = if good { &mut changes.replaced } else { &mut changes.refused };
-            outcome.insert(plan.name.clone());
-            next.insert(plan.name, kept);
-        }
-        changes.removed = self.current.keys().filter(|name| !next.contains_key(*name)).cloned().collect();
-        if let Some(metrics) = &self.loader.metrics {
-            changes.removed.iter().for_each(|name| metrics.removed(name.as_str()));
-        }
-        self.current = next;
-        providers.swap(self.providers());
-        hooks.swap(self.hooks(config));
+        self.order = order(config);
+        self.publish(providers, hooks);
         changes
+    }
+
+    /// Waits until one of the new versions is loaded or cannot be; ends at once if there is none. May be dropped at any
+    /// time.
+    pub async fn settle(&mut self, providers: &Providers, hooks: &Hooks) -> Option<Settled> {
+        loop {
+            let (task, outcome) = match self.loads.join_next_with_id().await? {
+                Ok((task, outcome)) => (task, outcome),
+                Err(stopped) => (stopped.id(), Err(format!("loading it was given up: {stopped}"))),
+            };
+            let is_its = |(_, coming): &(&ProviderName, &Coming)| coming.task.id() == task;
+            // What was called off, or is in its place already, changes nothing.
+            let Some(name) = self.coming.iter().find(is_its).map(|(name, _)| name.clone()) else { continue };
+            let Some(coming) = self.coming.remove(&name) else { continue };
+            let Err(reason) = outcome else {
+                self.current.insert(name.clone(), coming.member.clone());
+                self.forget_refusal(&name);
+                self.publish(providers, hooks);
+                return Some(Settled::Replaced(name));
+            };
+            if self.refused.insert(name.clone(), reason.clone()).as_ref() != Some(&reason) {
+                tracing::error!(plugin = %name, reason, "its new version cannot be used; the old one stays");
+            }
+            if let Some(metrics) = &self.loader.metrics {
+                metrics.news().refused_update(name.as_str(), Some(reason));
+            }
+            return Some(Settled::Refused(name));
+        }
+    }
+
+    /// Whether something is being loaded.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        !self.loads.is_empty()
+    }
+
+    /// Whether all plugins run with the settings of the last config.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        self.coming.is_empty() && self.refused.is_empty()
+    }
+
+    /// Of the first config and environment: what is read at the start alone.
+    #[must_use]
+    pub fn started_with(&self) -> &Sections {
+        &self.started_with
+    }
+
+    fn remove(&mut self, name: &ProviderName) {
+        self.current.remove(name);
+        self.call_off(name);
+        if let Some(metrics) = &self.loader.metrics {
+            metrics.removed(name.as_str());
+        }
+    }
+
+    /// Nothing is to take the place of what is there.
+    fn call_off(&mut self, name: &ProviderName) {
+        self.coming.remove(name);
+        self.forget_refusal(name);
+    }
+
+    fn forget_refusal(&mut self, name: &ProviderName) {
+        if self.refused.remove(name).is_some()
+            && let Some(metrics) = &self.loader.metrics
+        {
+            metrics.news().refused_update(name.as_str(), None);
+        }
+    }
+
+    /// Loads a new version, unless that is being done.
+    fn begin(&mut self, name: ProviderName, member: Member) {
+        if self.coming.get(&name).is_none_or(|coming| !coming.member.is(&member)) {
+            let task = self.spawn(&member);
+            self.coming.insert(name, Coming { member, task });
+        }
+    }
+
+    fn spawn(&mut self, member: &Member) -> AbortHandle {
+        let entry = member.entry.clone();
+        self.loads.spawn(async move { entry.load().await })
+    }
+
+    fn publish(&self, providers: &Providers, hooks: &Hooks) {
+        // A hook that takes a provider's name, or loses it, is never missing in both.
+        hooks.swap(self.hooks());
+        providers.swap(self.providers());
     }
 
     fn providers(&self) -> BTreeMap<ProviderName, Arc<ProviderEntry>> {
@@ -146,61 +302,45 @@ impl PluginSet {
     }
 
     /// The hooks in the order of their entries in the config.
-    fn hooks(&self, config: &Config) -> Vec<(ProviderName, Arc<HookEntry>)> {
+    fn hooks(&self) -> Vec<(ProviderName, Arc<HookEntry>)> {
         let hook = |name: &ProviderName| match &self.current.get(name)?.entry {
             Entry::Hook(entry) => Some((name.clone(), entry.clone())),
             Entry::Provider(_) => None,
         };
-        config.common.plugins.iter().filter_map(|entry| hook(&entry.name)).collect()
+        self.order.iter().filter_map(hook).collect()
     }
 
-    fn member(&self, plan: &Plan) -> Member {
+    fn member(&self, plan: &Plan, is_wanted: bool) -> Member {
         let fingerprint = fingerprint(plan);
+        let role = plan.role.clone();
+        let is_pinned = plan
+            .entry
+            .as_ref()
+            .is_some_and(|entry| matches!(entry.source, PluginSource::File { .. } | PluginSource::Registry { .. }));
         let (origin, plan, loader) = (plan.origin(), plan.clone(), self.loader.clone());
-        let entry = match plan.kind {
+        let checks = is_wanted.then(|| self.background.clone());
+        let entry = match role.kind() {
             PluginKind::DnsProvider => Entry::Provider(ProviderEntry::new(origin, move || {
-                let (plan, loader) = (plan.clone(), loader.clone());
-                Box::pin(async move { plan.load_provider(&loader).await })
+                let (plan, loader, checks) = (plan.clone(), loader.clone(), checks.clone());
+                Box::pin(async move { plan.load_provider(&loader, checks.as_ref()).await })
             })),
             PluginKind::IssuanceHook => Entry::Hook(HookEntry::new(origin, move || {
                 let (plan, loader) = (plan.clone(), loader.clone());
                 Box::pin(async move { plan.load_hook(&loader).await })
             })),
         };
-        Member { fingerprint, entry }
+        Member { fingerprint, role, is_pinned, entry }
     }
+}
+
+fn order(config: &Config) -> Vec<ProviderName> {
+    config.common.plugins.iter().map(|entry| entry.name.clone()).collect()
 }
 
 /// Whether the config has an entry for the plugin or an issuer uses it by default.
 fn is_wanted(plan: &Plan, config: &Config) -> bool {
     let default = |challenge: &DefaultChallenge| matches!(challenge, DefaultChallenge::Dns(name) if *name == plan.name);
     plan.is_configured() || config.issuers.values().any(|issuer| issuer.challenge.as_ref().is_some_and(default))
-}
-
-fn fingerprint(plan: &Plan) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    // Each part with its length, so that no two lists of parts look alike.
-    let mut part = |bytes: &[u8]| {
-        hash.update(bytes.len().to_be_bytes());
-        hash.update(bytes);
-    };
-    // `Debug` shows everything but the values of secrets, which follow.
-    part(format!("{:?}", plan.entry).as_bytes());
-    for (name, value) in plan.entry.iter().flat_map(|entry| &entry.env) {
-        part(name.as_bytes());
-        part(value.expose_secret().as_bytes());
-    }
-    for user in plan.entry.iter().filter_map(|entry| entry.registry_user.as_ref()) {
-        part(user.password.expose_secret().as_bytes());
-    }
-    // Only a bundled plugin takes anything from the environment; what, it says when it is loaded.
-    if matches!(plan.component, Component::Bundled { .. }) {
-        for name in plan.environment.names() {
-            part(name.as_bytes());
-            part(plan.environment.get(name).map(|value| value.expose_secret().as_bytes()).unwrap_or_default());
-        }
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -1,17 +1,13 @@
-//! Where a plugin comes from, and what it is when its entry does not say so.
+//! Where a plugin comes from.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use acme_manager_plugin_runtime::read_component;
 use secrecy::ExposeSecret;
 
-use super::{PluginKind, resolve};
+use super::resolve;
 use crate::config::artifact::{self, Artifact, RegistryUser};
 use crate::config::section::Section;
-
-/// A component that has this in it and is no hook gets an error that names `kind`.
-const HOOK_INTERFACE: &[u8] = b"acme-manager:issuance/hook@";
 
 /// Where a plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +42,28 @@ pub enum PluginSource {
     },
 }
 
+impl PluginSource {
+    /// The file, if it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Bundled | Self::Registry { .. } => None,
+            // The place of a broken entry may be in a registry.
+            Self::Broken { path, .. } if !path.is_absolute() => None,
+            Self::File { path, .. } | Self::Unverified { path } | Self::Broken { path, .. } => Some(path),
+        }
+    }
+
+    /// What a file must hash to.
+    #[must_use]
+    pub fn checksum(&self) -> Option<Checksum> {
+        match self {
+            Self::File { checksum, .. } => Some(*checksum),
+            _ => None,
+        }
+    }
+}
+
 /// A SHA-256 digest; `Display` is 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Checksum(pub [u8; 32]);
@@ -60,39 +78,6 @@ impl fmt::Debug for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Checksum({self})")
     }
-}
-
-/// Without a `kind`, a file is what it says itself. To take a policy for a provider would be to issue without asking, and
-/// so it would be with the programs that the existing system runs before its orders.
-pub(super) fn read_kind(section: &Section<'_>, source: Option<&PluginSource>) -> Option<PluginKind> {
-    if let Some(word) = section.optional_text("kind") {
-        return match word.as_str() {
-            "dns-provider" => Some(PluginKind::DnsProvider),
-            "issuance-hook" => Some(PluginKind::IssuanceHook),
-            other => {
-                section.mistake("kind", format!("expected dns-provider or issuance-hook, got {other:?}"));
-                None
-            }
-        };
-    }
-    let (PluginSource::File { path, .. } | PluginSource::Unverified { path } | PluginSource::Broken { path, .. }) =
-        source?
-    else {
-        return None;
-    };
-    let bytes = read_component(path).ok()?;
-    if memchr::memmem::find(&bytes, HOOK_INTERFACE).is_some() {
-        return Some(PluginKind::IssuanceHook);
-    }
-    if !bytes.starts_with(b"#!") && !bytes.starts_with(b"\x7fELF") {
-        return None;
-    }
-    section.warning(
-        "path",
-        "is a program, and programs were asked before every order; components of the kind issuance-hook are now. \
-         Nothing is issued until the entry names such a component, or is removed",
-    );
-    Some(PluginKind::IssuanceHook)
 }
 
 /// A digest that cannot be right breaks this one plugin, not the config: a half-edited entry must not keep the

@@ -68,6 +68,17 @@ const PLUGIN: &[Row] = &[
     ),
     ("{name: a, path: /x, registry_password: hunter2}", "registry_password", "without `registry_username`"),
     ("{name: a, allowed_dns_servers: ['*.x']}", "allowed_dns_servers[0]", "a name server is written `host`"),
+    (
+        "{name: a, path: 'oci://r.example/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000'}",
+        "kind",
+        "required with a path that begins with oci://",
+    ),
+    (
+        "{name: a, path: 'oci://r.example/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000', \
+         checksum: abc}",
+        "kind",
+        "required with a path that begins with oci://",
+    ),
     ("{name: a, kind: hook}", "kind", "expected dns-provider or issuance-hook, got \"hook\""),
     ("{name: a, timeout: 30s}", "timeout", "expected whole seconds, got \"30s\""),
     ("{name: a, env: [A]}", "env", "expected a map of keys, got a list"),

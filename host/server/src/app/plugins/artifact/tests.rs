@@ -85,7 +85,7 @@ fn name(bytes: &[u8]) -> String {
 }
 
 fn artifact(reference: &str) -> Artifact {
-    let text = format!("common: {{plugins: [{{name: p, path: 'oci://{reference}'}}]}}");
+    let text = format!("common: {{plugins: [{{name: p, kind: dns-provider, path: 'oci://{reference}'}}]}}");
     match Config::parse(&text).expect("valid").config.common.plugins.remove(0).source {
         PluginSource::Registry { artifact, checksum: None } => artifact,
         other => panic!("{other:?}"),

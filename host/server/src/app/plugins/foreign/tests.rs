@@ -20,7 +20,10 @@ fn fixture(name: &str) -> PathBuf {
 
 fn entry(path: &Path, checksum: Option<&[u8]>, common: &str, more: &str) -> config::Plugin {
     let checksum = checksum.map(|bytes| format!(", checksum: '{}'", PluginDigest::of(bytes))).unwrap_or_default();
-    let text = format!("common: {{{common} plugins: [{{name: p, path: '{}'{checksum}{more}}}]}}", path.display());
+    let text = format!(
+        "common: {{{common} plugins: [{{name: p, kind: dns-provider, path: '{}'{checksum}{more}}}]}}",
+        path.display()
+    );
     Config::parse(&text).expect("valid").config.common.plugins.remove(0)
 }
 

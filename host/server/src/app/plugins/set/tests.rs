@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use acme_manager_plugin_runtime::TxtRecord;
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::telemetry::Metrics;
+
+mod changes;
 
 /// Two entries that change with `round`: one changes its environment, the other comes and goes. A hook stays.
 fn config(data: &Path, round: usize) -> (Config, Arc<Environment>) {
@@ -53,8 +56,11 @@ async fn a_thousand_reloads_leave_nothing_behind() {
     for round in 1..=1_000 {
         let old = providers.list()[&name("changing")].get().await.expect("it is loaded");
         let (next, environment) = config(data.path(), round);
-        let changes = set.change(&next, &environment, &providers, &hooks).await;
-        assert!(changes.refused.is_empty() && changes.replaced.contains(&name("changing")), "{round}: {changes:?}");
+        let changes = set.change(&next, &environment, &providers, &hooks);
+        assert!(!set.is_in_force(), "{round}: the new version is still to be loaded");
+        let settled = set.settle(&providers, &hooks).await;
+        assert_eq!(settled, Some(Settled::Replaced(name("changing"))), "{round}");
+        assert!(set.is_in_force());
         assert_eq!(changes.removed.contains(&name("passing")), !round.is_multiple_of(2), "{round}: {changes:?}");
         assert_eq!(providers.list().contains_key(&name("passing")), round.is_multiple_of(2));
         assert_eq!(hooks.list().len(), 1, "the hook did not change and stays");

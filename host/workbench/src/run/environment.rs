@@ -1,0 +1,123 @@
+//! The variables that a component gets: those that it describes, as far as a file, this process or the command line has
+//! them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use acme_manager_plugin_runtime::{Description, EnvironmentKey};
+use anyhow::{Context as _, bail, ensure};
+
+use crate::command::{Assignment, RunOptions, Variable};
+use crate::file;
+use crate::text::plain;
+
+/// What makes a folder that of a plugin project.
+const SIGN_OF_A_PROJECT: &str = "conformance.json";
+/// Read without being named in a plugin project. Elsewhere it is likely to be the server's own, of which a component
+/// would get whatever it names.
+const DEFAULT_FILE: &str = ".env";
+
+/// Gathers them. `folder` is the current one.
+pub(super) fn of(
+    options: &RunOptions,
+    description: &Description,
+    folder: &Path,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let file = options.env_file.clone().or_else(|| own(folder));
+    let found = file.as_deref().map(dotenv).transpose()?.unwrap_or_default();
+    let mut environment = BTreeMap::new();
+    for key in &description.environment {
+        let names = std::iter::once(&key.name).chain(&key.aliases);
+        if let Some(value) = names.filter_map(|name| found.get(name)).find(|value| !value.is_empty()) {
+            environment.insert(key.name.clone(), value.clone());
+        }
+    }
+    for variable in &options.environment {
+        let (key, value) = chosen(variable, description, file.as_deref())?;
+        environment.insert(key.name.clone(), value);
+    }
+    complete(&environment, description, folder, file.as_deref())?;
+    Ok(environment)
+}
+
+/// The file of the project in `folder`, if it is one and has one.
+fn own(folder: &Path) -> Option<PathBuf> {
+    let file = folder.join(DEFAULT_FILE);
+    (folder.join(SIGN_OF_A_PROJECT).is_file() && file.exists()).then_some(file)
+}
+
+/// A variable of the command line, with its value.
+fn chosen<'a>(
+    variable: &Variable,
+    description: &'a Description,
+    file: Option<&Path>,
+) -> anyhow::Result<(&'a EnvironmentKey, String)> {
+    let (name, value) = match variable {
+        Variable::Given(Assignment { name, value }) => (name, value.clone()),
+        Variable::Inherited(name) => {
+            let value = std::env::var_os(name).with_context(|| format!("this process has no variable {name}"))?;
+            let value = value.into_string();
+            (name, value.map_err(|_| anyhow::anyhow!("the variable {name} of this process is no UTF-8"))?)
+        }
+    };
+    let key = description.environment.iter().find(|key| key.name == *name || key.aliases.contains(name));
+    let key = key.with_context(|| {
+        let names: Vec<&str> = description.environment.iter().map(|key| key.name.as_str()).collect();
+        format!("the component does not read {name}; it reads {}", names.join(", "))
+    })?;
+    ensure!(
+        !(key.secret && matches!(variable, Variable::Given(_))),
+        "{name} is a secret, and every user of this machine can see a command line: put it into {}, or export it and \
+         write `--env {name}`",
+        file.map_or_else(|| "a file for --env-file".to_owned(), |file| file.display().to_string())
+    );
+    Ok((key, value))
+}
+
+/// A call without what the component cannot do without says less than this does.
+fn complete(
+    environment: &BTreeMap<String, String>,
+    description: &Description,
+    folder: &Path,
+    file: Option<&Path>,
+) -> anyhow::Result<()> {
+    let is_missing = |key: &&EnvironmentKey| {
+        key.required && key.default.is_none() && environment.get(&key.name).is_none_or(String::is_empty)
+    };
+    let missing: Vec<&EnvironmentKey> = description.environment.iter().filter(is_missing).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let named: Vec<String> = missing.iter().map(|key| format!("{} ({})", key.name, plain(&key.help))).collect();
+    let place = folder.join(DEFAULT_FILE);
+    let unread = match file {
+        Some(file) => format!("; {} has none of that name", file.display()),
+        None if place.exists() => format!(
+            "; {} is not read by itself, because this is no plugin project: there is no {SIGN_OF_A_PROJECT} beside it",
+            place.display()
+        ),
+        None => String::new(),
+    };
+    bail!(
+        "the component cannot do without {}: name a file with --env-file FILE, or hand over a variable of this process \
+         with --env {}{unread}",
+        named.join(", "),
+        first.name
+    )
+}
+
+fn dotenv(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let text = file::read(file)?;
+    let (mut found, mut last) = (BTreeMap::new(), None::<String>);
+    for line in dotenvy::from_read_iter(text.as_bytes()) {
+        // The library's message holds the line, which may hold a secret.
+        let (name, value) = line.map_err(|_| {
+            let after = last.as_ref().map(|name| format!("; {name} was read")).unwrap_or_default();
+            anyhow::anyhow!("{} has a malformed line, NAME=VALUE is wanted{after}", file.display())
+        })?;
+        last = Some(name.clone());
+        found.insert(name, value);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! The scripts of the plugins and of the templates of new projects.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use acme_manager_plugin_script::Script;
+
+/// Providers that hold one value at a name, and so cannot show two.
+const ONE_VALUE: [&str; 1] = ["duckdns"];
+
+#[test]
+fn every_script_shows_what_it_must() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // A project of `plugin new` has this crate, but neither plugins nor templates.
+    let Ok(folders) = fs::read_dir(root.join("plugins")) else { return };
+    let plugins = folders.map(|folder| folder.unwrap().path());
+    let templates = ["rust", "python", "javascript"].map(|language| root.join("sdk").join(language).join("template"));
+    let folders: Vec<PathBuf> = plugins.chain(templates).filter(|at| at.join("conformance.json").is_file()).collect();
+    assert!(folders.len() > 25, "only {} scripts were found", folders.len());
+    let mut faults = Vec::new();
+    for folder in folders {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(folder.join("conformance.json")).unwrap();
+        match Script::parse(&text) {
+            Ok(script) => {
+                let missing = script.missing(!ONE_VALUE.contains(&name));
+                faults.extend(missing.iter().map(|lack| format!("{}: {lack}", folder.display())));
+            }
+            Err(problem) => faults.push(format!("{}: {problem}", folder.display())),
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
