@@ -59,7 +59,7 @@ pub(super) fn present(verb: &str, words: &[&str]) -> Result<String, Error> {
             let looked_up = ip_name_lookup::resolve_addresses(&instance_network::instance_network(), words[0]);
             Ok(format!("{:?}", looked_up.and_then(|addresses| addresses.resolve_next_address())))
         }
-        // Requests that are never sent, each with as much in it as there is room for.
+        // Requests that are never sent, each with something in it that the host has to hold.
         "hoard" => {
             let held: Vec<_> = (0..number(0)).map(|_| unsent()).collect();
             Ok(held.len().to_string())
@@ -78,8 +78,8 @@ fn bind_datagrams() -> Result<(), ErrorCode> {
 
 fn unsent() -> OutgoingRequest {
     let request = OutgoingRequest::new(Fields::new());
-    let _ = request.set_method(&Method::Other("X".repeat(100_000)));
-    let _ = request.set_path_with_query(Some(&format!("/{}", "x".repeat(100_000))));
+    let _ = request.set_method(&Method::Other("X".repeat(10_000)));
+    let _ = request.set_path_with_query(Some(&format!("/{}", "x".repeat(10_000))));
     request
 }
 
