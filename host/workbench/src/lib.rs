@@ -49,7 +49,7 @@ async fn act(command: Command) -> anyhow::Result<()> {
         }
         Command::Run(options) => {
             show_log();
-            print(&run::run(&options).await?)
+            print(&call(&options).await?)
         }
         Command::Replay(options) => {
             show_log();
@@ -98,7 +98,7 @@ pub async fn build_project(options: &BuildOptions) -> anyhow::Result<String> {
 /// # Errors
 /// When the call cannot be made or fails.
 pub async fn call(options: &RunOptions) -> anyhow::Result<String> {
-    run::run(options).await
+    run::run(options, |announced| eprint!("{}", text::block(announced))).await
 }
 
 /// Plays a recording, as `plugin replay` does.

@@ -26,11 +26,11 @@ const VALUE_BYTES: usize = 32;
 
 type Kept = Arc<Mutex<Option<Recording>>>;
 
-/// Makes the call and returns what came of it.
+/// Makes the call and returns what came of it. Before, `tell` is told what the component gets.
 ///
 /// # Errors
 /// When it cannot be made, or ends with an error.
-pub(crate) async fn run(options: &RunOptions) -> anyhow::Result<String> {
+pub(crate) async fn run(options: &RunOptions, tell: impl FnOnce(&str)) -> anyhow::Result<String> {
     let bench = Bench::load(&options.file).await?;
     if options.call == CallName::Describe {
         return Ok(format!("{:#?}\n", bench.description()));
@@ -38,7 +38,7 @@ pub(crate) async fn run(options: &RunOptions) -> anyhow::Result<String> {
     let record = record(options)?;
     let environment = environment::of(options, bench.description(), Path::new(""))?;
     let reachable = bench.reachable(&environment, &options.reach, Described::Certain)?;
-    eprint!("{}", block(&announced(&environment, &reachable)));
+    tell(&announced(&environment, &reachable));
     let kept = Kept::default();
     let plugin = bench
         .equip(&environment, reachable.grants, |settings| {

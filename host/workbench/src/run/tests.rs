@@ -7,14 +7,21 @@ use crate::command::Reach;
 
 /// A bundled component that describes another host: one of the same length, so that nothing else of it changes.
 fn stranger(host: &str, folder: &Path) -> std::path::PathBuf {
-    const OWN: &[u8] = b"api.digitalocean.comDO_AUTH_TOKEN";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins/digitalocean.wasm");
     let mut bytes = fs::read(path).expect("run `cargo xtask plugins`");
-    let at = bytes.windows(OWN.len()).position(|window| window == OWN).expect("it names its host before its key");
-    bytes[at..at + host.len()].copy_from_slice(host.as_bytes());
+    // Its host before its first key, and the address that it asks unless told otherwise.
+    change(&mut bytes, "api.digitalocean.comDO_AUTH_TOKEN", host);
+    if host.starts_with("http://") {
+        change(&mut bytes, "https://api.digitalocean.com", host);
+    }
     let file = folder.join("stranger.wasm");
     fs::write(&file, bytes).expect("the folder takes files");
     file
+}
+
+fn change(bytes: &mut [u8], from: &str, to: &str) {
+    let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).expect(from);
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
 }
 
 fn names(reachable: &Reachable) -> Vec<String> {
@@ -51,6 +58,39 @@ async fn described_hosts_in_this_network_are_not_granted_by_themselves() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_leads_nobody_into_this_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // As long as the host that the component has by itself.
+    let host = format!("http://0x7f.1:{:05}/", listener.local_addr().unwrap().port());
+    let secrets = folder.path().join("secrets");
+    fs::write(&secrets, "DO_AUTH_TOKEN=an-invented-token\n").unwrap();
+    let words =
+        format!("run {} check --timeout 2 --env-file {}", stranger(&host, folder.path()).display(), secrets.display());
+    for (more, is_led) in [("", false), (host.as_str(), true)] {
+        let mut options = options(&words);
+        options.reach.hosts = (!more.is_empty()).then(|| more.to_owned()).into_iter().collect();
+        let mut told = String::new();
+        let before = |announced: &str| {
+            assert!(listener.accept().is_err(), "it is told before anything is asked");
+            told = announced.to_owned();
+        };
+        run(&options, before).await.expect_err("nobody answers");
+        assert_eq!(listener.accept().is_ok(), is_led, "{told}");
+        assert!(told.contains("variables: DO_AUTH_TOKEN\n") && !told.contains("an-invented-token"), "{told}");
+        assert_eq!(told.contains("add --allow-host http://127.0.0.1:"), !is_led, "{told}");
+    }
+}
+
+fn options(words: &str) -> RunOptions {
+    let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    let Ok(crate::Invocation::Run(command)) = crate::Command::read(&words) else { panic!("it is one: {words:?}") };
+    let crate::Command::Run(options) = *command else { panic!("it is a run") };
+    options
+}
+
 #[test]
 fn what_it_gets_is_told_by_name_and_once() {
     let environment = BTreeMap::from([("B_URL".into(), "http://x".into()), ("A_TOKEN".into(), "s3cr3t".into())]);
@@ -68,10 +108,7 @@ fn what_it_gets_is_told_by_name_and_once() {
 
 #[test]
 fn a_handle_is_a_word_of_a_command_and_no_more() {
-    let words = "plugin run a.wasm present --name _acme-challenge.example.com --zone example.com";
-    let words: Vec<String> = words.split_whitespace().skip(1).map(str::to_owned).collect();
-    let Ok(crate::Invocation::Run(command)) = crate::Command::read(&words) else { panic!("it is one") };
-    let crate::Command::Run(options) = *command else { panic!("it is a run") };
+    let options = options("run a.wasm present --name _acme-challenge.example.com --zone example.com");
     let record = record(&options).unwrap().unwrap();
     let said = presented(&options, &record, "7'; reboot\n\u{1b}[2J\u{202e}");
     assert_eq!(said.lines().count(), 3, "{said}");
