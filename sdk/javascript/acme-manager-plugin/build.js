@@ -17,6 +17,8 @@ import process from "node:process";
 
 import { componentize } from "componentize-qjs";
 
+import { check } from "./build/check.js";
+import { explained } from "./build/explain.js";
 import { unwrap } from "./build/unwrap.js";
 
 const WIT = "wit";
@@ -32,10 +34,14 @@ try {
   console.error(explained(error.message));
   process.exitCode = 1;
 }
+// Timers of the provider's modules, which the component has not, would keep Node.js here.
+process.exit();
 
 async function main(source, output) {
   if (!output) throw new Error("usage: node acme-manager-plugin/build.js SOURCE.js COMPONENT.wasm");
   const component = await build(source);
+  // Now that its modules are known to do nothing to the world when they are loaded.
+  await check(source);
   await mkdir(path.dirname(output), { recursive: true });
   // In one step, so that nobody meets half a component.
   await writeFile(`${output}.partial`, component);
@@ -77,14 +83,4 @@ async function copyContract(folder, change) {
 /** The component with another version, one of the same length, in the names of its imports. */
 function renamed(component, from, to) {
   return Buffer.from(component.toString("latin1").replaceAll(`@${from}`, `@${to}`), "latin1");
-}
-
-/** What componentize-qjs says, without its own steps and stack. */
-function explained(message) {
-  const called = /unknown import: `([^@`]+)@[^#`]*#([^`]+)`/.exec(message);
-  if (called) {
-    return `outside of functions the modules run while the component is built, when there is no host: ${called[1]} \
-(${called[2]}) is to be called in the provider's methods`;
-  }
-  return message.replace(/^.*(JavaScript module|module evaluation): Error: /s, "").trim();
 }

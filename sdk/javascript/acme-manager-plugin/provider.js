@@ -2,6 +2,8 @@
  * What a component exports.
  */
 
+import { crash } from "#host";
+
 import { parsedOr, integer } from "./env.js";
 import { PluginError } from "./errors.js";
 import * as log from "./log.js";
@@ -85,6 +87,11 @@ const DESCRIPTION = {
   reportsReady: false,
 };
 
+const TIMES = { prefix: "", ttl: 0, propagationTimeout: 0, pollingInterval: 0 };
+
+/** `name`, `name:port` or `*.suffix`; also with its scheme, or an address. */
+const HOST = /^(https?:\/\/)?((\*\.)?[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$/iu;
+
 const KEY = { name: "", aliases: [], required: false, secret: false, endpoint: false, default: "", help: "" };
 
 /**
@@ -118,48 +125,77 @@ export function exportProvider(Provider) {
 
 /**
  * Puts what the contract calls an error into `payload`, where the engine looks for it. An exception that is no
- * `PluginError` is a defect: it has no kind of the contract, so the engine ends the call as a crash, and says as its
- * last words what it found in the place of the kind.
+ * `PluginError` is a defect, as is every one of `describe`: the call ends as a crash, with its message as last words.
  */
 function guarded(name, run) {
   try {
     return run();
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(`${thrown} was thrown`);
-    if (error instanceof PluginError) throw Object.assign(error, { payload: error.toRecord() });
+    const isExpected = error instanceof PluginError && name !== "describe";
+    if (isExpected) throw Object.assign(error, { payload: error.toRecord() });
     log.error(`${name}: ${error}\n${error.stack}`);
-    throw Object.assign(error, { payload: { kind: `${error} in ${name}`, message: "", retryAfter: null } });
+    return crash(error, error instanceof Slip ? error.message : `${error} in ${name}`);
   }
 }
 
+/** A wrong use of this module; the sentence says all. */
+class Slip extends TypeError {}
+
 function settled(name, result) {
   if (typeof result?.then !== "function") return result;
-  throw new TypeError(`${name} returned a promise: calls are synchronous, leave out async and await`);
+  throw new Slip(`${name} returned a promise: calls are synchronous, leave out async and await`);
 }
 
 function handle(value = "") {
   if (typeof value === "string") return value.toWellFormed();
-  throw new TypeError("present must return a text, the handle, or nothing");
+  throw new Slip("present must return a text, the handle, or nothing");
 }
 
 /** The record of the contract, with all that was left out. */
-function complete({ times, ...description }, reportsReady) {
-  const all = { ...DESCRIPTION, reportsReady, ...(times && timesOf(times)), ...known(description, DESCRIPTION) };
+function complete(said, reportsReady) {
+  if (!isObject(said)) throw new Slip(`describe must return an object, not ${shown(said)}`);
+  const { times, ...description } = said;
+  known("a description", description, DESCRIPTION, ["name", "version"]);
+  if (times !== undefined) known("times", times, TIMES, Object.keys(TIMES));
+  for (const host of description.hosts ?? []) {
+    if (!HOST.test(host)) {
+      throw new Slip(`hosts: ${shown(host)} is no host: write "api.example.com", "name:port" or "*.suffix"`);
+    }
+  }
   const keys = [...(description.environment ?? []), ...(times ? keysOf(times) : [])];
-  all.environment = keys.map((key) => ({ ...KEY, default: null, ...known(key, KEY) }));
-  return all;
+  const environment = keys.map((key) => ({ ...KEY, default: null, ...known("a variable", key, KEY, ["name"]) }));
+  return { ...DESCRIPTION, reportsReady, ...(times && timesOf(times)), ...description, environment };
 }
 
 /** Fields of other names and types would be ignored, or break the call without a word. */
-function known(fields, of) {
+function known(what, fields, of, required) {
+  if (!isObject(fields)) throw new Slip(`${what} must be an object, not ${shown(fields)}`);
   for (const [name, value] of Object.entries(fields)) {
-    if (!(name in of)) {
-      throw new TypeError(`a description has no field ${name}, but ${Object.keys(of).join(", ")}`);
-    }
-    const isWhole = typeof value !== "number" || (Number.isInteger(value) && value >= 0);
-    if (typeof value !== typeof of[name] || !isWhole) throw new TypeError(`the field ${name} cannot be ${value}`);
+    if (!(name in of)) throw new Slip(`${what} has no field ${name}, but ${Object.keys(of).join(", ")}`);
+    const wanted = kindOf(of[name]);
+    if (kindOf(value) !== wanted) throw new Slip(`the field ${name} must be ${wanted}, not ${shown(value)}`);
+    const isOfTexts = wanted !== "a list" || name === "environment" || value.every((item) => typeof item === "string");
+    if (!isOfTexts) throw new Slip(`the field ${name} must hold texts only, not ${shown(value)}`);
   }
+  const missing = required.find((name) => fields[name] === undefined || fields[name] === "");
+  if (missing) throw new Slip(`${what} needs the field ${missing}`);
   return fields;
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What a value is, as far as descriptions tell values apart. */
+function kindOf(value) {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "number") return Number.isInteger(value) && value >= 0 ? "a whole number" : "another number";
+  return { string: "a text", boolean: "true or false" }[typeof value] ?? "something else";
+}
+
+function shown(value) {
+  return JSON.stringify(value) ?? String(value);
 }
 
 function timesOf(times) {

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 
 import { PluginError } from "./errors.js";
 import { under } from "./host/simulated.js";
+import { missing, wrongStatuses } from "./required.js";
 
 /** @import { ErrorKind } from "./errors.js" */
 /** @import { Incoming, Outgoing } from "./http.js" */
@@ -35,15 +36,13 @@ import { under } from "./host/simulated.js";
  */
 
 /**
- * A whole `conformance.json`. The crate `acme-manager-plugin-script` documents it.
+ * A whole `conformance.json`. `sdk/script/README.md` of acme-manager documents it.
  *
  * @typedef {object} Script
  * @property {Record<string, string>} environment
  * @property {{ name: string, environment?: Record<string, string>, steps: Step[] }[]} scenarios
  * @property {{ name: string, response: Answer, error: Step["error"] }[]} [refusals]
  */
-
-const REQUIRED = ["happy path", "two values", "repeat", "cleanup by value"];
 
 /** What every provider must understand. */
 const REFUSALS = [
@@ -79,7 +78,7 @@ export function conformance(provider, script) {
       name: scenario.name,
       run: () => play(provider, scenario.steps, { ...script.environment, ...scenario.environment }, secrets),
     })),
-    ...refusals.map(({ name, response, error }) => ({
+    ...(sample ? refusals : []).map(({ name, response, error }) => ({
       name: `always ${name}`,
       run: () => {
         const step = { call: "present", record: sample.record, error };
@@ -192,11 +191,15 @@ function compare(error, expected, secrets) {
 }
 
 /** What can be said of a script without running it. */
-function complete(provider, { environment, scenarios }) {
+function complete(provider, script) {
+  const { environment, scenarios } = script;
   const { environment: keys, multipleValues } = provider.describe();
-  const required = REQUIRED.filter((name) => multipleValues || name !== "two values");
-  const missing = required.filter((name) => scenarios.every((scenario) => scenario.name !== name));
-  assert.deepEqual(missing, [], "scenarios that every script must have");
+  const names = scenarios.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length, "two scenarios have the same name");
+  const wrong = wrongStatuses(script);
+  assert.ok(!wrong.length, wrong.join("; "));
+  const lacks = missing(scenarios, multipleValues);
+  assert.ok(!lacks.length, `the script lacks ${lacks.join("; ")}`);
   const unknown = Object.keys(environment).filter((name) => keys.every((key) => key.name !== name));
   assert.deepEqual(unknown, [], "variables that describe does not name");
 }

@@ -34,17 +34,17 @@ const provider = exportProvider(Example);
 const record = (value) => txtRecord("example.com", "_acme-challenge.example.com", value);
 const environment = { EXAMPLE_TOKEN: " t \n", EXAMPLE_TTL: "300" };
 
-/** The payload of what a call throws, and what it logged. */
+/** The payload of what a call throws, or the last words of a component, and what it logged. */
 function thrown(value) {
-  let payload;
+  let payload, lastWords;
   const lines = withApi({ environment }, () => {
     try {
       provider.present(record(value));
     } catch (error) {
-      payload = error.payload;
+      ({ payload, lastWords } = error);
     }
   });
-  return { payload, lines };
+  return { payload, lastWords, lines };
 }
 
 test("a description is completed", () => {
@@ -78,11 +78,31 @@ test("a description with a slip is no description", () => {
     const describe = () => ({ name: "a", version: "1.0.0", ...description });
     return () => exportProvider({ describe, check() {}, present() {}, cleanup() {} }).describe();
   };
-  assert.throws(described({ defaultTTL: 60 }), /no field defaultTTL/);
-  assert.throws(described({ defaultTtl: "60" }), /defaultTtl cannot be 60/);
-  assert.throws(described({ defaultTtl: 0.5 }), /defaultTtl cannot be 0.5/);
-  assert.throws(described({ environment: [{ nam: "A" }] }), /no field nam/);
+  const says = (description, lastWords) => assert.throws(described(description), { lastWords });
+  assert.throws(described({ defaultTTL: 60 }), { lastWords: /^a description has no field defaultTTL, but name, / });
+  says({ defaultTtl: "60" }, 'the field defaultTtl must be a whole number, not "60"');
+  says({ defaultTtl: 0.5 }, "the field defaultTtl must be a whole number, not 0.5");
+  says({ hosts: "a.example" }, 'the field hosts must be a list, not "a.example"');
+  says({ hosts: null }, "the field hosts must be a list, not null");
+  says({ hosts: [7] }, "the field hosts must hold texts only, not [7]");
+  says({ version: "" }, "a description needs the field version");
+  assert.throws(described({ environment: [{ nam: "A" }] }), { lastWords: /^a variable has no field nam, but name, / });
+  says({ environment: ["A"] }, 'a variable must be an object, not "A"');
+  says({ environment: [{ help: "a token" }] }, "a variable needs the field name");
+  says({ times: { prefix: "A_", ttl: 60, propagationTimeout: 60 } }, "times needs the field pollingInterval");
+  for (const host of ["", "*", "a b", "https://a.example/v1", "a..b", "a.*.b", "a:port"]) {
+    assert.throws(described({ hosts: [host] }), { lastWords: /^hosts: ".*" is no host: / }, host);
+  }
+  const hosts = ["a.example", "a.example:8443", "*.a.example", "http://a.internal:8081", "[2001:db8::1]:80"];
+  assert.doesNotThrow(described({ hosts }));
   assert.doesNotThrow(described({ defaultTtl: 60 }));
+});
+
+test("a description that is none, or an error, ends describe as a crash", () => {
+  const described = (describe) => () => exportProvider({ describe, check() {}, present() {}, cleanup() {} }).describe();
+  assert.throws(described(() => undefined), { lastWords: "describe must return an object, not undefined" });
+  const error = () => env.required("EXAMPLE_TOKEN");
+  assert.throws(described(error), { lastWords: "PluginError: EXAMPLE_TOKEN is not set in describe" });
 });
 
 test("a provider without a method is found when it is built", () => {
@@ -101,10 +121,11 @@ test("calls get a new instance with the environment of the moment", () => {
 
 test("errors cross as the contract's record, defects as none of it", () => {
   assert.deepEqual(thrown("refused").payload, { kind: "conflict", message: "busy", retryAfter: 3 });
-  const { payload, lines } = thrown("defect");
-  assert.match(payload.kind, /^TypeError: .* in present$/);
+  const { payload, lastWords, lines } = thrown("defect");
+  assert.equal(payload, undefined);
+  assert.match(lastWords, /^TypeError: .* in present$/);
   assert.match(lines[0].message, /^present: TypeError/);
-  assert.match(thrown("promise").payload.kind, /leave out async/);
+  assert.match(thrown("promise").lastWords, /^present returned a promise: .*leave out async/);
 });
 
 test("values of the environment are trimmed, and empty means unset", () => {
@@ -157,7 +178,7 @@ test("a script's differences are found", () => {
   assert.doesNotThrow(run("no environment"));
   assert.throws(run("one", { handle: "other" }), /the handle/);
   assert.throws(run("one", { error: { kind: "conflict" } }), /an error of the kind conflict was expected/);
-  assert.throws(run("script"), /scenarios that every script must have/);
+  assert.throws(run("script"), /the script lacks happy path \(it is not there; it needs /);
   assert.throws(run("always 401"), /an error of the kind unauthorized was expected/);
   const exchanges = [{ request: { method: "GET", url: "https://a/" }, response: { status: 200 } }];
   assert.throws(run("one", { exchanges }), /1 requests did not come; the next was https:\/\/a\//);

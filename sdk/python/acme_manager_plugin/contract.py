@@ -1,9 +1,14 @@
 """The records of the contract (`wit/dns-provider.wit`), with the defaults that most providers want."""
 
+import re
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from . import env
-from .errors import PluginError
+from .errors import U32_MAX, PluginError
+
+_HOST = re.compile(r"(https?://)?((\*\.)?[\w-]+(\.[\w-]+)*|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?")
+_SECONDS = ("default_ttl", "propagation_timeout", "propagation_interval")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Key:
     aliases: tuple[str, ...] = ()
     """Other names that mean the same; the host hands the value over under `name`."""
 
+    def __post_init__(self) -> None:
+        _make_tuple(self, "aliases", str)
+
 
 @dataclass(frozen=True)
 class Description:
@@ -65,6 +73,17 @@ class Description:
     reports_ready: bool = field(default=False, kw_only=True)
     """Whether `DnsProvider.ready` is implemented."""
 
+    def __post_init__(self) -> None:
+        _make_tuple(self, "hosts", str)
+        _make_tuple(self, "environment", Key)
+        for host in self.hosts:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"hosts: {host!r} is no host: write 'api.example.com', 'name:port' or '*.suffix'")
+        for name in _SECONDS:
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value <= U32_MAX:
+                raise ValueError(f"{name} must be whole seconds, not {value!r}")
+
     def with_times(self, prefix: str, ttl: int, propagation_timeout: int, polling_interval: int) -> "Description":
         """The same with the variables `<prefix>TTL`, `<prefix>PROPAGATION_TIMEOUT` and `<prefix>POLLING_INTERVAL`,
         whole seconds, followed where they are set. `env.ttl` reads the first of them for records."""
@@ -90,3 +109,18 @@ def _seconds(name: str, default: int) -> int:
     except PluginError:
         # `check` reports a value that is no number; a description has no room for errors.
         return default
+
+
+def _make_tuple(of: Any, name: str, kind: type) -> None:
+    """Takes lists for tuples. What looks like a tuple and is none, `("a")`, would be taken apart otherwise."""
+    value = getattr(of, name)
+    if isinstance(value, kind):
+        shown = repr(value) if kind is str else f"{kind.__name__}(…)"
+        single = kind.__name__
+        raise TypeError(f"{name} must be a tuple, not a single {single}: write {name}=({shown},), with the comma")
+    if not isinstance(value, tuple | list):
+        raise TypeError(f"{name} must be a tuple, not {value!r}")
+    for item in value:
+        if not isinstance(item, kind):
+            raise TypeError(f"{name} must hold {kind.__name__} only, not {item!r}")
+    object.__setattr__(of, name, tuple(value))

@@ -48,9 +48,23 @@ class DnsProvider(ABC):
 
 def export(provider: type[DnsProvider]) -> Callable[[], Any]:
     """Makes the provider the component's own. componentize-py looks for the result in the module `app`, under the
-    name of the contract's interface: write `Provider = export(Example)` at the end of `app.py`."""
+    name of the contract's interface: write `Provider = export(Example)` at the end of `app.py`.
+
+    A class that cannot be one is refused here, which is when the component is built."""
+    _check(provider)
     if sys.platform == "wasi":
         from ._bridge import Bridge
 
         return partial(Bridge, provider)
     return provider
+
+
+def _check(provider: Any) -> None:
+    if not (isinstance(provider, type) and issubclass(provider, DnsProvider)):
+        raise TypeError(f"export takes a class that is derived from DnsProvider, not {provider!r}")
+    missing = sorted(provider.__abstractmethods__)
+    if missing:
+        raise TypeError(f"{provider.__name__} is no provider yet: it lacks {', '.join(missing)}")
+    described = provider.describe()
+    if not isinstance(described, Description):
+        raise TypeError(f"{provider.__name__}.describe must return a Description, not {described!r}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import _host
+from . import _host, _required
 from ._message import Incoming, Outgoing
 from .contract import Description, TxtRecord
 from .errors import ErrorKind, PluginError
@@ -27,7 +27,6 @@ from .shape import read
 CALL_TIME = 30.0
 """The time that a call has, until a test sets another; seconds."""
 
-_REQUIRED = ("happy path", "two values", "repeat", "cleanup by value")
 _MAX_HANDLE = 4096
 _SHORTEST_SECRET = 6
 """Shorter values of the environment are looked for in no error: chance would find them."""
@@ -269,10 +268,11 @@ class _Trial:
 
     def completeness(self) -> None:
         names = [scenario.name for scenario in self.script.scenarios]
-        wanted = [name for name in _REQUIRED if self.description.multiple_values or name != "two values"]
-        missing = [name for name in wanted if name not in names]
-        assert not missing, f"the script lacks the scenarios {missing}"
         assert len(set(names)) == len(names), "two scenarios have the same name"
+        problem = _required.wrong_status(self.script)
+        assert problem is None, problem
+        missing = _required.missing(self.script.scenarios, self.description.multiple_values)
+        assert not missing, f"the script lacks {'; '.join(missing)}"
         known = {key.name for key in self.description.environment}
         unknown = sorted(self.script.environment.keys() - known)
         assert not unknown, f"`describe` does not name the variables {unknown}"

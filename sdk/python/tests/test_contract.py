@@ -1,6 +1,7 @@
 import unittest
+from typing import Any
 
-from acme_manager_plugin import Description, ErrorKind, PluginError, TxtRecord, clock, dns, env, log
+from acme_manager_plugin import Description, ErrorKind, Key, PluginError, TxtRecord, clock, dns, env, log
 from acme_manager_plugin.testing import MockApi
 
 
@@ -39,6 +40,40 @@ class Descriptions(unittest.TestCase):
         names = [key.name for key in described.environment]
         self.assertEqual(names, ["X_TTL", "X_PROPAGATION_TIMEOUT", "X_POLLING_INTERVAL"])
         self.assertEqual(described.environment[0].default, "60")
+
+
+    def test_what_is_no_tuple_is_refused_in_words(self) -> None:
+        key = Key("TOKEN", "a token")
+        for fields, message in (
+            ({"hosts": ("a.example")}, "hosts must be a tuple, not a single str: write hosts=('a.example',), with the"),
+            ({"environment": (key)}, "environment must be a tuple, not a single Key: write environment=(Key(…),)"),
+            ({"hosts": None}, "hosts must be a tuple, not None"),
+            ({"hosts": (7,)}, "hosts must hold str only, not 7"),
+            ({"environment": ("TOKEN",)}, "environment must hold Key only, not 'TOKEN'"),
+        ):
+            self.refused(message, fields)
+        with self.assertRaisesRegex(TypeError, "aliases must be a tuple"):
+            Key("TOKEN", "a token", aliases="OLD_TOKEN")  # type: ignore[arg-type]
+
+    def test_a_list_is_taken_for_a_tuple(self) -> None:
+        fields: dict[str, Any] = {"hosts": ["a.example"], "environment": [Key("TOKEN", "a token")]}
+        described = Description("example", "1.0.0", **fields).with_times("X_", 60, 90, 3)
+        self.assertEqual((described.hosts, len(described.environment)), (("a.example",), 4))
+
+    def test_hosts_are_hosts(self) -> None:
+        good = ("api.example.com", "api.example.com:8443", "*.example.com", "http://a.internal:8081", "[2001:db8::1]")
+        self.assertEqual(Description("example", "1.0.0", hosts=good).hosts, good)
+        for bad in ("", "*", "a b", "https://api.example.com/v1", "api.example.com/v1", "a..b", "api.*.com", "a:port"):
+            self.refused(f"hosts: {bad!r} is no host", {"hosts": (bad,)})
+
+    def test_seconds_are_whole(self) -> None:
+        self.refused("default_ttl must be whole seconds, not '60'", {"default_ttl": "60"})
+        self.refused("propagation_interval must be whole seconds, not 0.5", {"propagation_interval": 0.5})
+
+    def refused(self, message: str, fields: dict[str, Any]) -> None:
+        with self.subTest(message), self.assertRaises((TypeError, ValueError)) as caught:
+            Description("example", "1.0.0", **fields)
+        self.assertIn(message, str(caught.exception))
 
 
 class Names(unittest.TestCase):

@@ -6,20 +6,31 @@ import unittest
 from pathlib import Path
 
 SDK = Path(__file__).parent.parent
-NAMES = {"{{name}}": "my-dns", "{{NAME}}": "MY_DNS", "{{Type}}": "MyDns", "{{module}}": "my_dns"}
+
+
+def spellings(name: str) -> dict[str, str]:
+    module = name.replace("-", "_")
+    of_type = "".join(word.capitalize() for word in name.split("-"))
+    return {"{{name}}": name, "{{NAME}}": module.upper(), "{{Type}}": of_type, "{{module}}": module}
 
 
 class Template(unittest.TestCase):
     """A new project, as `acme-manager-server plugin new` writes it."""
 
     def test_its_own_tests_pass(self) -> None:
+        # Most of these name something in the template or in the language.
+        for name in ("my-dns", "none", "record", "key", "dns", "plugin"):
+            with self.subTest(name):
+                self.passes(name)
+
+    def passes(self, name: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            project = Path(folder) / "my-dns"
+            project = Path(folder) / name
             shutil.copytree(SDK / "template", project)
             for file in project.iterdir():
                 text = file.read_text()
-                for placeholder, name in NAMES.items():
-                    text = text.replace(placeholder, name)
+                for placeholder, spelling in spellings(name).items():
+                    text = text.replace(placeholder, spelling)
                 file.write_text(text)
             shutil.copytree(SDK / "acme_manager_plugin", project / "acme_manager_plugin")
             command = [sys.executable, "-B", "-m", "unittest"]

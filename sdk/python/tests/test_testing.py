@@ -48,11 +48,17 @@ def cleanup(id: str, **changes: Any) -> dict[str, Any]:
     return {"call": "cleanup", "record": RECORD, "exchanges": [exchange], **changes}
 
 
+def other_value() -> dict[str, Any]:
+    request = {"method": "POST", "url": URL + "/records", "json": {"value": "w"}}
+    exchange = {"request": request, "response": {"status": 201, "json": {"id": "9"}}}
+    return {"call": "present", "record": {**RECORD, "value": "w"}, "exchanges": [exchange]}
+
+
 def script() -> dict[str, Any]:
     steps = {
         "happy path": [{"call": "check"}, present(), cleanup("7")],
-        "two values": [present(), cleanup("9", with_handle="9")],
-        "repeat": [present()],
+        "two values": [present(), other_value(), cleanup("9", with_handle="9")],
+        "repeat": [present(), present()],
         "cleanup by value": [cleanup("by-value", with_handle="")],
     }
     scenarios = [{"name": name, "steps": value} for name, value in steps.items()]
@@ -91,19 +97,49 @@ class Scripts(unittest.TestCase):
         ):
             with self.subTest(message):
                 changing = script()
-                changing["scenarios"][2]["steps"] = [changed]
+                changing["scenarios"].append({"name": "more", "steps": [changed]})
                 found = failures(Example, changing)
-                self.assertEqual(list(found), ["repeat"])
-                self.assertIn(message, found["repeat"])
+                self.assertEqual(list(found), ["more"])
+                self.assertIn(message, found["more"])
 
     def test_a_script_must_be_complete(self) -> None:
         lacking = script()
         lacking["scenarios"] = [scenario for scenario in lacking["scenarios"] if scenario["name"] != "repeat"]
         lacking["environment"]["MORE"] = "x"
-        self.assertIn("lacks the scenarios ['repeat']", failures(Example, lacking)["script"])
+        self.assertIn("lacks repeat (it is not there; it needs ", failures(Example, lacking)["script"])
         unknown = script()
         unknown["environment"]["MORE"] = "x"
         self.assertIn("does not name the variables ['MORE']", failures(Example, unknown)["script"])
+
+    def test_a_required_scenario_shows_what_its_name_says(self) -> None:
+        refused = {"kind": "conflict"}
+        listed = [{"request": {"method": "GET", "url": URL}, "response": {"status": 200, "json": ["v"]}}]
+        for name, steps, is_shown in (
+            ("happy path", [present(), cleanup("7")], True),
+            ("happy path", [cleanup("7"), present()], False),
+            ("happy path", [present(error=refused), cleanup("7")], False),
+            ("two values", [present(), other_value()], True),
+            ("two values", [present(), present()], False),
+            ("repeat", [present(), present()], True),
+            ("repeat", [present()], False),
+            ("repeat", [present(exchanges=listed)], True),
+            ("cleanup by value", [cleanup("7", with_handle="")], True),
+            ("cleanup by value", [cleanup("7")], True),
+            ("cleanup by value", [present(), cleanup("7")], False),
+            ("cleanup by value", [cleanup("7", with_handle="7")], False),
+            *((name, [], False) for name in ("happy path", "two values", "repeat", "cleanup by value")),
+        ):
+            with self.subTest(name, steps=len(steps), is_shown=is_shown):
+                changed = script()
+                next(one for one in changed["scenarios"] if one["name"] == name)["steps"] = steps
+                said = failures(Example, changed).get("script", "")
+                self.assertEqual(f"lacks {name} (it needs " in said, not is_shown, said)
+
+    def test_a_status_that_no_server_sends_is_found(self) -> None:
+        changed = script()
+        changed["scenarios"][0]["steps"][1]["exchanges"][0]["response"]["status"] = 99
+        said = failures(Example, changed)["script"]
+        self.assertIn("scenario 'happy path', step 2: a status is a number from 100 to 599, not 99", said)
 
     def test_refusals_can_be_replaced(self) -> None:
         replaced = script()
@@ -126,3 +162,32 @@ class Mocks(unittest.TestCase):
 
     def test_natively_the_export_is_the_provider(self) -> None:
         self.assertIs(export(Example), Example)
+
+
+class Exports(unittest.TestCase):
+    def test_a_class_that_is_no_provider_is_refused_at_once(self) -> None:
+        class Half(DnsProvider):
+            def present(self, record: TxtRecord) -> str:
+                return ""
+
+        class Silent(Example):
+            @staticmethod
+            def describe() -> Description:
+                return None  # type: ignore[return-value]
+
+        class Slip(Example):
+            @staticmethod
+            def describe() -> Description:
+                return Description("slip", "1.0.0", hosts=("a.example"))  # type: ignore[arg-type]
+
+        provider: Any
+        for provider, message in (
+            (Half, "Half is no provider yet: it lacks cleanup, describe"),
+            (Silent, "Silent.describe must return a Description, not None"),
+            (Slip, "hosts must be a tuple"),
+            (str, "export takes a class that is derived from DnsProvider, not <class 'str'>"),
+            (Example.present, "export takes a class that is derived from DnsProvider"),
+        ):
+            with self.subTest(message), self.assertRaises(TypeError) as caught:
+                export(provider)
+            self.assertIn(message, str(caught.exception))

@@ -6,6 +6,7 @@
 //! (`acme-manager-server plugin test`). It is written from the vendor's documentation, with its own words and fields.
 //!
 //! In `url`, header values and `body`, `*` stands for any run of characters: signatures and dates differ each time.
+//! `README.md` has the whole format for people who write scripts.
 
 mod pattern;
 mod required;

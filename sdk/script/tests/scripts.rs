@@ -9,6 +9,16 @@ use acme_manager_plugin_script::Script;
 const ONE_VALUE: [&str; 1] = ["duckdns"];
 
 #[test]
+fn the_examples_of_the_readme_are_scripts() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let mut examples = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let script = Script::parse(examples.next().unwrap()).unwrap();
+    assert_eq!(script.missing(true).len(), 3, "it shows the happy path");
+    let refusals = examples.next().unwrap().replacen('{', "{\"environment\": {}, \"scenarios\": [], ", 1);
+    assert_eq!(Script::parse(&refusals).unwrap().refusals.len(), 1);
+}
+
+#[test]
 fn every_script_shows_what_it_must() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     // A project of `plugin new` has this crate, but neither plugins nor templates.

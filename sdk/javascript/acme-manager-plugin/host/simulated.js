@@ -55,6 +55,11 @@ export function log(level, message) {
   lines.push({ level, message });
 }
 
+/** Where a component ends with these words, Node.js has the error itself. */
+export function crash(error, words) {
+  throw Object.assign(error, { lastWords: words });
+}
+
 export function remaining() {
   return left;
 }

@@ -39,6 +39,18 @@ globalThis.console ??= Object.fromEntries(
 
 export { getEnvironment as environment, log, remaining };
 
+/**
+ * Ends the call as a crash. The engine can only be brought to it by a mistake of ours, here a level that is none, and
+ * says then what it found. A line of their own makes the words the last line, which is what the host repeats.
+ *
+ * @param {Error} error What has happened, already logged.
+ * @param {string} words
+ */
+export function crash(error, words) {
+  log(`\n${words.replaceAll(/\s+/g, " ")}`.toWellFormed(), "");
+  throw error;
+}
+
 /** @param {number} milliseconds */
 export function sleep(milliseconds) {
   subscribeDuration(nanoseconds(milliseconds)).block();
