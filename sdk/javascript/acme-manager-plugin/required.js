@@ -76,7 +76,8 @@ export function wrongStatuses({ scenarios, refusals = [] }) {
   );
   answers.push(...refusals.map(({ name, response }) => [`refusal ${JSON.stringify(name)}`, response.status]));
   const isWrong = ([, status]) => !Number.isInteger(status) || status < 100 || status > 599;
-  return answers.filter(isWrong).map(([place, status]) => `${place}: a status is a number from 100 to 599, not ${status}`);
+  const told = ([place, status]) => `${place}: a status is a number from 100 to 599, not ${status}`;
+  return answers.filter(isWrong).map(told);
 }
 
 /** The records of the calls that must succeed, with what else counts. */
