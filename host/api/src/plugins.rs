@@ -107,13 +107,13 @@ pub struct PluginCalls {
     pub fuel: u64,
     /// The most linear memory that one call held, in bytes.
     pub peak_memory_bytes: u64,
-    /// Functions of the host that were called.
+    /// Calls of the contract's own functions (`log`, `remaining`, `take`), HTTP requests and DNS messages.
     pub host_calls: u64,
-    /// HTTP requests sent or refused.
+    /// HTTP requests and DNS messages, sent or refused.
     pub requests: u64,
-    /// Bytes of HTTP requests.
+    /// Bytes of HTTP requests and DNS messages.
     pub sent_bytes: u64,
-    /// Bytes of HTTP responses.
+    /// Bytes of the answers.
     pub received_bytes: u64,
     /// Requests and addresses that were refused because they are not granted.
     pub denials: u64,

@@ -60,13 +60,13 @@ pub struct CallReport {
     pub peak_memory_bytes: usize,
     /// The functions of the host that the guest called: requests, log lines, looks at the time that is left.
     pub host_calls: u32,
-    /// The HTTP requests sent or refused.
+    /// The HTTP requests and DNS messages sent or refused.
     pub requests: u32,
     /// What was refused: requests and addresses that are not granted.
     pub denials: u32,
-    /// Bytes of requests, header sections included.
+    /// Bytes of requests and messages, header sections included.
     pub sent_bytes: u64,
-    /// Bytes of responses, header sections included.
+    /// Bytes of the answers, header sections included.
     pub received_bytes: u64,
     /// The log lines beyond the limit.
     pub dropped_log_lines: u64,

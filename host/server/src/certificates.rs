@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acme_manager_api::{Certificate, CertificateParams};
@@ -31,6 +31,7 @@ use crate::tokens::{Authorized, Create, Delete, Identity, Read, Update};
 pub mod accounts;
 mod csr;
 mod error;
+mod held;
 mod intent;
 mod issuance;
 mod leaf;
@@ -109,19 +110,6 @@ pub struct Neighbours {
 impl fmt::Debug for Neighbours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Neighbours").finish_non_exhaustive()
-    }
-}
-
-/// The lock on one certificate; released when dropped.
-#[derive(Debug)]
-struct Held {
-    id: CertificateId,
-    held: Arc<Mutex<HashSet<CertificateId>>>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 
@@ -373,15 +361,6 @@ impl Certificates {
     fn known(&self, owner: &Owner, id: &CertificateId) -> Result<Arc<CertificateRecord>, CertificateError> {
         let found = self.registry.certificate(id).filter(|_| id.owner == *owner);
         found.ok_or_else(|| CertificateError::NotFound { id: id.clone() })
-    }
-
-    fn hold(&self, id: &CertificateId) -> Result<Held, CertificateError> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.insert(id.clone()) {
-            Ok(Held { id: id.clone(), held: self.held.clone() })
-        } else {
-            Err(CertificateError::Busy { id: id.clone() })
-        }
     }
 
     fn path(&self, id: &CertificateId) -> Result<SecretPath, CertificateError> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use acme_manager_api::Certificate;
 use tracing::Instrument;
 
+use super::held::Held;
 use super::intent::{Intent, Phase, Purpose, StoredIntent};
 use super::request::Request;
-use super::{CertificateError, Certificates, Held, csr};
+use super::{CertificateError, Certificates, csr};
 use crate::storage::StoreError;
 
 impl Certificates {

@@ -86,12 +86,18 @@ impl Sum {
     fn series(self) -> (&'static str, &'static str) {
         match self {
             Self::Fuel => ("acme_manager_plugin_fuel_total", "Fuel that plugin calls used."),
-            Self::HostCalls => ("acme_manager_plugin_host_calls_total", "Functions of the host that plugins called."),
-            Self::Requests => {
-                ("acme_manager_plugin_requests_total", "HTTP requests that plugins sent or were refused.")
+            Self::HostCalls => (
+                "acme_manager_plugin_host_calls_total",
+                "Calls of the contract's own functions, requests and messages.",
+            ),
+            Self::Requests => (
+                "acme_manager_plugin_requests_total",
+                "HTTP requests and DNS messages that plugins sent or were refused.",
+            ),
+            Self::SentBytes => {
+                ("acme_manager_plugin_sent_bytes_total", "Bytes of requests and DNS messages of plugins.")
             }
-            Self::SentBytes => ("acme_manager_plugin_sent_bytes_total", "Bytes of HTTP requests of plugins."),
-            Self::ReceivedBytes => ("acme_manager_plugin_received_bytes_total", "Bytes of HTTP responses to plugins."),
+            Self::ReceivedBytes => ("acme_manager_plugin_received_bytes_total", "Bytes of the answers to plugins."),
             Self::Denials => ("acme_manager_plugin_denials_total", "What plugins were refused for want of a grant."),
             Self::DroppedLogLines => {
                 ("acme_manager_plugin_dropped_log_lines_total", "Log lines of plugins beyond their limit.")
