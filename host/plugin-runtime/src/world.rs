@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use wasmparser::{BinaryReaderError, Parser, Payload};
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
     types::{ComponentInstance, ComponentItem},
@@ -47,6 +48,38 @@ impl World {
             }
             Self::IssuanceHook => &[Function::Describe, Function::Review],
         }
+    }
+
+    /// The world that the exports of a component speak of, without compiling it; a hook if they speak of both, nothing if
+    /// of neither.
+    ///
+    /// # Errors
+    /// In words, when the bytes are no component, are cut off or damaged.
+    pub fn exported_by(component: &[u8]) -> Result<Option<Self>, String> {
+        if !Parser::is_component(component) {
+            return Err("it is no WebAssembly component".into());
+        }
+        let broken = |error: BinaryReaderError| format!("it ends too early or is damaged: {}", error.message());
+        let (mut depth, mut found) = (0_usize, None);
+        // Payloads are heads of sections: nothing here follows types into each other.
+        for payload in Parser::new(0).parse_all(component) {
+            match payload.map_err(broken)? {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentExportSection(exports) if depth == 0 => {
+                    for export in exports {
+                        let (name, _) = split_version(export.map_err(broken)?.name.name);
+                        let speaks_of = |world: &Self| split_version(world.interface()).0 == name;
+                        found = [Self::IssuanceHook, Self::DnsProvider].into_iter().find(speaks_of).or(found);
+                        if found == Some(Self::IssuanceHook) {
+                            return Ok(found);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
     }
 
     /// The world that the exports speak of; a provider if they speak of none.

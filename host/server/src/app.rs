@@ -28,6 +28,8 @@ use crate::storage::Store;
 use crate::telemetry::{self, LogFormat, Metrics};
 use crate::tokens::{TokenSettings, Tokens};
 use crate::workers;
+/// Prints what a command has to say; whoever stopped reading has read enough.
+pub use acme_manager_workbench::print;
 use plugins::{Loader, PluginSet};
 use reload::Reloader;
 

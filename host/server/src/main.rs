@@ -32,8 +32,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Help(text) => println!("{text}"),
-        Command::Version => println!("acme-manager-server {}", env!("CARGO_PKG_VERSION")),
+        Command::Help(text) => app::print(&format!("{text}\n"))?,
+        Command::Version => app::print(concat!("acme-manager-server ", env!("CARGO_PKG_VERSION"), "\n"))?,
         Command::ConfigCheck(flags) => return Ok(app::check::run(&flags)),
         Command::Plugin(command, flags) => runtime()?.block_on(app::plugin_commands::run(command, &flags))?,
         Command::Serve(flags) => {

@@ -92,12 +92,14 @@ impl Run {
         let description = self.bench.description();
         let missing = self.script.missing(description.multiple_values);
         if !missing.is_empty() {
-            return Err(format!("it lacks the scenarios {missing:?}, which every provider must get right"));
+            return Err(format!("every provider must get these scenarios right, and it lacks {}", missing.join("; ")));
         }
         let known = |name: &str| description.environment.iter().any(|key| key.name == name);
-        let unknown: Vec<_> = self.script.environment.keys().filter(|name| !known(name)).collect();
+        let unknown: Vec<&str> =
+            self.script.environment.keys().map(String::as_str).filter(|name| !known(name)).collect();
         if !unknown.is_empty() {
-            return Err(format!("`describe` does not name its variables {unknown:?}, so no server hands them over"));
+            let unknown = unknown.join(", ");
+            return Err(format!("`describe` does not name its variables {unknown}, so no server hands them over"));
         }
         Ok(())
     }

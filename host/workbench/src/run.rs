@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{CallError, CallReport, Function, Plugin, Recording, TxtRecord};
+use acme_manager_plugin_runtime::{CallError, CallReport, Description, Function, Plugin, Recording, TxtRecord};
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -33,7 +33,7 @@ type Kept = Arc<Mutex<Option<Recording>>>;
 pub(crate) async fn run(options: &RunOptions, tell: impl FnOnce(&str)) -> anyhow::Result<String> {
     let bench = Bench::load(&options.file).await?;
     if options.call == CallName::Describe {
-        return Ok(format!("{:#?}\n", bench.description()));
+        return Ok(described(bench.description()));
     }
     let record = record(options)?;
     let environment = environment::of(options, bench.description(), Path::new(""))?;
@@ -170,6 +170,32 @@ fn told(report: &CallReport) -> String {
         bytes(report.sent_bytes),
         bytes(report.received_bytes),
     )
+}
+
+/// What a component says of itself.
+fn described(description: &Description) -> String {
+    let seconds = |time: Duration| time.as_secs();
+    let mut text = format!(
+        "{} {}, {}\nhosts: {}\ntime to live: {} s; shown everywhere within {} s, looked for every {} s\n\
+         values at one name: {}; says when a change is live: {}\n",
+        description.name,
+        description.version,
+        description.homepage,
+        description.hosts.join(", "),
+        description.default_ttl,
+        seconds(description.propagation_timeout),
+        seconds(description.propagation_interval),
+        if description.multiple_values { "several" } else { "one" },
+        if description.reports_ready { "yes" } else { "no" },
+    );
+    for key in &description.environment {
+        let marks = [(key.required, "required"), (key.secret, "secret"), (key.endpoint, "endpoint")];
+        let marks: Vec<&str> = marks.into_iter().filter_map(|(is_set, word)| is_set.then_some(word)).collect();
+        let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+        let default = key.default.as_ref().map(|value| format!(" [{value}]")).unwrap_or_default();
+        text += &format!("  {}{marks}{default}: {}\n", key.name, key.help);
+    }
+    text
 }
 
 /// The record to call with; nothing for `check`.

@@ -190,6 +190,16 @@ async fn secrets_stay_off_the_command_line_and_mistakes_are_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_component_says_of_itself_is_shown_in_words() {
+    let bench = bench("http://127.0.0.1:1", CallName::Describe);
+    let text = call(&bench.options).await.expect("a description");
+    for words in ["digitalocean 0.1.0, https://", "hosts: api.digitalocean.com\n", "  DO_AUTH_TOKEN (", "secret)"] {
+        assert!(text.contains(words), "{words:?} is not in {text}");
+    }
+    assert!(!text.contains("Description {") && !text.contains("Some("), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_component_is_measured() {
     let said = measure(&BenchOptions { file: component(), calls: 20 }).await.unwrap();
     for expected in ["compiled in", "loaded from the cache in", "(20 times)", "times as long as a call", "fuel"] {

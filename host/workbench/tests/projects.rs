@@ -111,6 +111,13 @@ async fn a_project_in_javascript_passes_and_its_mistakes_are_explained() {
     project.passes().await;
     run(Command::new("npm").args(["test", "--silent"]).current_dir(&project.folder), hint);
 
+    let manifest = project.folder.join("package.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("\"build\":", "\"built\":")).unwrap();
+    let error = project.build().await.unwrap_err().to_string();
+    assert!(error.contains("has no script `build`"), "{error}");
+    fs::write(&manifest, text).unwrap();
+
     let sources = project.folder.join("app.js");
     let good = fs::read_to_string(&sources).unwrap();
     fs::write(&sources, good + "\nthis is no JavaScript\n").unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::plugins;
+use super::{plugins, print};
 use crate::config::{Config, Environment, Flags};
 
 /// Prints what is wrong on standard error and the verdict on standard output. A warning keeps no server from starting, and
@@ -43,11 +43,13 @@ pub fn run(flags: &Flags) -> ExitCode {
     if !mistakes.is_empty() {
         return ExitCode::FAILURE;
     }
-    let file = flags.config_path.display();
-    match warnings {
-        0 => println!("{file} is valid"),
-        1 => println!("{file} is valid, with 1 warning"),
-        _ => println!("{file} is valid, with {warnings} warnings"),
+    let noted = match warnings {
+        0 => String::new(),
+        1 => ", with 1 warning".to_owned(),
+        _ => format!(", with {warnings} warnings"),
+    };
+    if print(&format!("{} is valid{noted}\n", flags.config_path.display())).is_err() {
+        return ExitCode::FAILURE;
     }
     if warnings > 0 && flags.config_check_strict { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

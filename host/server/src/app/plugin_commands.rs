@@ -36,10 +36,7 @@ async fn act(command: PluginCommand, flags: &Flags) -> anyhow::Result<()> {
             print(&found.text)?;
             found.verdict
         }
-        PluginCommand::Checksum(path) => {
-            println!("{}", PluginDigest::of(&read(&path)?));
-            Ok(())
-        }
+        PluginCommand::Checksum(path) => print(&format!("{}\n", PluginDigest::of(&read(&path)?))),
         PluginCommand::Keygen(key) => plugin_signatures::keygen(&key),
         PluginCommand::Sign { file, key } => plugin_signatures::sign(&file, &key),
         PluginCommand::Verify { file, key } => plugin_signatures::verify(&file, &key),
@@ -51,21 +48,23 @@ async fn list(flags: &Flags) -> anyhow::Result<()> {
     let environment = Arc::new(Environment::load(&flags.env_config_path)?);
     let loaded = Config::load(&flags.config_path)?;
     let loader = Loader::new(&loaded.config, flags.allow_unverified_plugins, None)?;
-    println!("{:<20} {:<10} {:<64} ORIGIN", "NAME", "VERSION", "SHA-256");
+    let mut text = format!("{:<20} {:<10} {:<64} ORIGIN\n", "NAME", "VERSION", "SHA-256");
     let mut unusable = 0;
     for (plan, plugin) in plugins::load_all(&loader, Plan::all(&loaded.config, &environment)).await {
         match plugin {
             Ok(loaded) => {
                 let version = plain(loaded.version());
-                println!("{:<20} {version:<10} {} {}", plan.name.as_str(), loaded.digest(), plan.origin());
+                let (name, digest, origin) = (plan.name.as_str(), loaded.digest(), plan.origin());
+                text += &format!("{name:<20} {version:<10} {digest} {origin}\n");
             }
             Err(reason) => {
                 unusable += 1;
                 let reason = plain(&reason.to_string());
-                println!("{:<20} not usable: {reason} ({})", plan.name.as_str(), plan.origin());
+                text += &format!("{:<20} not usable: {reason} ({})\n", plan.name.as_str(), plan.origin());
             }
         }
     }
+    print(&text)?;
     anyhow::ensure!(unusable == 0, "{unusable} of the plugins cannot be used");
     Ok(())
 }

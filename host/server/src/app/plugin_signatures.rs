@@ -11,6 +11,7 @@ use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
 use zeroize::Zeroizing;
 
 use super::plugins::signature;
+use super::print;
 use crate::certificates::chain;
 use crate::config::{KeyPassword, SecretKeyFile, TrustedKey};
 
@@ -28,15 +29,23 @@ pub(super) fn keygen(key: &SecretKeyFile) -> anyhow::Result<()> {
         KeyPassword::File(file) => KeyPair::generate_encrypted_keypair(Some(password(file)?)),
         KeyPassword::None => KeyPair::generate_unencrypted_keypair(),
     };
-    let pair = pair.context("cannot make a key")?;
+    let pair = pair.with_context(|| match &key.password {
+        KeyPassword::Terminal => {
+            "cannot make a key: where no terminal asks for its password, -password-file names a file \
+                                  with one, and -no-password makes a key without"
+        }
+        KeyPassword::File(_) | KeyPassword::None => "cannot make a key",
+    })?;
     let secret = Zeroizing::new(pair.sk.to_box(None).context("cannot write the key")?.into_string());
     let text = pair.pk.to_box().context("cannot write the key")?.into_string();
     create(&key.path, secret.as_bytes(), 0o600)?;
     create(&public, text.as_bytes(), 0o644)?;
-    println!("secret key: {}", key.path.display());
-    println!("public key: {}", public.display());
-    println!("for `trusted_keys`: {}", pair.pk.to_base64());
-    Ok(())
+    print(&format!(
+        "secret key: {}\npublic key: {}\nfor `trusted_keys`: {}\n",
+        key.path.display(),
+        public.display(),
+        pair.pk.to_base64()
+    ))
 }
 
 /// Signs a file; the signature lies beside it.
@@ -55,15 +64,13 @@ pub(super) fn sign(file: &Path, key: &SecretKeyFile) -> anyhow::Result<()> {
     replace(&target, signed.into_string().as_bytes())?;
     // What was written must count where it will be looked at.
     check(file, &bytes, &public.to_base64())?;
-    println!("{}", target.display());
-    Ok(())
+    print(&format!("{}\n", target.display()))
 }
 
 /// Checks the signature beside a file.
 pub(super) fn verify(file: &Path, key: &str) -> anyhow::Result<()> {
     let bytes = read_component(file).map_err(|error| said(&error))?;
-    println!("{}", check(file, &bytes, key)?);
-    Ok(())
+    print(&format!("{}\n", check(file, &bytes, key)?))
 }
 
 fn check(file: &Path, bytes: &[u8], key: &str) -> anyhow::Result<String> {

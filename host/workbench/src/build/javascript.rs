@@ -7,7 +7,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, bail, ensure};
 
+use serde_json::Value;
+
 use super::{captured, explain, output};
+use crate::file;
 
 const MISSING: &str = "install Node.js, which brings npm";
 
@@ -17,6 +20,7 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
         "the tools are not installed: run `npm install` in {}",
         folder.display()
     );
+    has_script(folder)?;
     let output = output(folder)?;
     let before = newest(&output)?;
     let mut command = Command::new("npm");
@@ -31,6 +35,19 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
         Some((written, made)) if before.is_none_or(|(before, _)| written > before) => Ok(made),
         _ => bail!("`npm run build` succeeded, but put no new component into {}", output.display()),
     }
+}
+
+/// npm says nothing where there is no such script.
+fn has_script(folder: &Path) -> anyhow::Result<()> {
+    let manifest = folder.join("package.json");
+    let text = file::read(&manifest)?;
+    let package: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", manifest.display()))?;
+    ensure!(
+        package["scripts"]["build"].is_string(),
+        "{} has no script `build`: `\"scripts\": {{ \"build\": \"node acme-manager-plugin/build.js app.js target/plugin/NAME.wasm\" }}`",
+        manifest.display()
+    );
+    Ok(())
 }
 
 fn newest(folder: &Path) -> anyhow::Result<Option<(SystemTime, PathBuf)>> {

@@ -93,7 +93,7 @@ pub(super) fn compare(result: &Result<(), CallError>, expected: Option<&Expected
 /// What a call that did not end by itself means to the author.
 pub(super) fn broken(error: &CallError) -> String {
     let advice = match error {
-        CallError::Panicked { .. } => "; return an error instead of panicking",
+        CallError::Panicked { .. } => "; a call ends with an error of the contract, whatever goes wrong",
         CallError::Exited { .. } => "; return an error instead of ending the program",
         CallError::OutOfMemory { .. } | CallError::OutOfFuel { .. } => "; raise the limit, or do less in one call",
         _ => "",

@@ -155,6 +155,11 @@ async fn plugin_commands_say_what_a_file_is() {
         assert_eq!(output.status.success(), readable, "{}: {said}", plugin.name);
         assert!(said.contains(if readable { &plugin.checksum } else { plugin.inspected }), "{}: {said}", plugin.name);
     }
+    // A reader that goes away is no mistake, and no panic.
+    let binary = server_binary();
+    let script = format!("{0} -help | true; test ${{PIPESTATUS[0]}} = 0 && {0} -help | head -1", binary.display());
+    let output = Command::new("bash").args(["-c", &script]).output().await.unwrap();
+    assert!(output.status.success() && !text(&output).contains("panicked"), "{}", text(&output));
     let mut config = "common:\n  plugins:\n".to_owned();
     config.extend(plugins.iter().map(plugin_files::BrokenPlugin::entry));
     fs::write(work.path().join("config.yml"), config + "storage:\n  embedded:\n    path: store.redb\n").unwrap();

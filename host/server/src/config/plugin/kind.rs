@@ -3,19 +3,12 @@
 
 use std::path::Path;
 
-use acme_manager_plugin_runtime::{LoadError, read_component};
+use acme_manager_plugin_runtime::{LoadError, World, read_component};
 use sha2::{Digest, Sha256};
 
 use super::{Checksum, Plugin, PluginSource};
 use crate::config::section::Section;
 use crate::config::{Config, DefaultChallenge};
-
-/// Components begin with this.
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-/// The section of a component that lists what it exports.
-const EXPORTS: u8 = 11;
-const HOOK_INTERFACE: &[u8] = b"acme-manager:issuance/hook@";
-const PROVIDER_INTERFACE: &[u8] = b"acme-manager:dns/provider@";
 
 /// What a plugin is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,26 +104,12 @@ impl FileContent {
         if bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") {
             return Self::Program;
         }
-        let Some(mut rest) = bytes.strip_prefix(COMPONENT) else {
-            return Self::Unknown("it is no WebAssembly component".to_owned());
-        };
-        let mut found = None;
-        while let Some((id, after)) = rest.split_first() {
-            let section = length(after).and_then(|(length, content)| content.split_at_checked(length));
-            let Some((section, next)) = section else {
-                return Self::Unknown("it ends too early".to_owned());
-            };
-            if *id == EXPORTS {
-                let exports = |interface| memchr::memmem::find(section, interface).is_some();
-                if exports(HOOK_INTERFACE) {
-                    found = Some(PluginKind::IssuanceHook);
-                } else if exports(PROVIDER_INTERFACE) {
-                    found = found.or(Some(PluginKind::DnsProvider));
-                }
-            }
-            rest = next;
+        match World::exported_by(bytes) {
+            Ok(Some(World::IssuanceHook)) => Self::Component(PluginKind::IssuanceHook),
+            Ok(Some(World::DnsProvider)) => Self::Component(PluginKind::DnsProvider),
+            Ok(None) => Self::Unknown("it is a component, but no plugin".to_owned()),
+            Err(reason) => Self::Unknown(reason),
         }
-        found.map_or_else(|| Self::Unknown("it is a component, but no plugin".to_owned()), Self::Component)
     }
 
     /// What a file is, which must hash to `checksum` unless it is a program.
@@ -158,18 +137,6 @@ fn why(error: &LoadError) -> String {
         LoadError::Unreadable { source, .. } => source.to_string(),
         error => error.to_string(),
     }
-}
-
-/// A length as WebAssembly writes it, and what follows.
-fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut value: u64 = 0;
-    for (at, byte) in bytes.iter().take(5).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((usize::try_from(value).ok()?, &bytes[at + 1..]));
-        }
-    }
-    None
 }
 
 /// What the entry says that it is for.
