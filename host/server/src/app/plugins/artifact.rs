@@ -9,14 +9,12 @@ use std::time::Duration;
 
 use acme_manager_plugin_runtime::{PluginDigest, read_regular_file};
 use bytes::Bytes;
-use futures::TryStreamExt;
-use oci_client::Client;
-use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
-use oci_client::secrets::RegistryAuth;
-use secrecy::ExposeSecret;
+use oci_client::manifest::{OciDescriptor, OciImageManifest};
 
+use self::registry::Registry;
 use crate::config::{Artifact, RegistryUser};
+
+mod registry;
 
 /// What the layer with the component is called.
 const COMPONENT: &str = "application/wasm";
@@ -41,6 +39,18 @@ pub(super) enum ArtifactError {
     /// The registry takes too long.
     #[error("{artifact} cannot be fetched: the registry took longer than {} s", PATIENCE.as_secs())]
     Slow { artifact: String },
+    /// The registry sends without end.
+    #[error(
+        "{artifact} cannot be fetched: {what} from {from} is larger than the {limit} bytes it may have; look whether \
+         `path` names the right registry, and push the artifact there again"
+    )]
+    Long { artifact: String, from: String, what: &'static str, limit: usize },
+    /// The registry sends us to where we do not go.
+    #[error(
+        "{artifact} cannot be fetched: {from} sends to {to}, which {why}; nothing was sent there: correct the addresses \
+         that the registry gives out, or let `path` name the registry that is meant"
+    )]
+    Astray { artifact: String, from: String, to: String, why: &'static str },
     /// It is something else than a component.
     #[error("{artifact} is no plugin: {reason}")]
     Shape { artifact: String, reason: String },
@@ -83,44 +93,18 @@ pub(super) async fn fetch(
 }
 
 async fn download(artifact: &Artifact, user: Option<&RegistryUser>) -> Result<(Bytes, Bytes), ArtifactError> {
-    let hidden = |error: String| {
-        let secret = user.map(|user| user.password.expose_secret()).filter(|secret| !secret.is_empty());
-        let reason = secret.map_or(error.clone(), |secret| error.replace(secret, "…"));
-        ArtifactError::Registry { artifact: artifact.to_string(), reason: reason.chars().take(500).collect() }
-    };
-    let failed = |error: oci_client::errors::OciDistributionError| hidden(crate::certificates::chain(&error));
-    let client = Client::try_from(ClientConfig {
-        protocol: if artifact.is_loopback() { ClientProtocol::Http } else { ClientProtocol::Https },
-        connect_timeout: Some(CONNECTING),
-        read_timeout: Some(CONNECTING),
-        platform_resolver: None,
-        user_agent: concat!("acme-manager/", env!("CARGO_PKG_VERSION")),
-        ..ClientConfig::default()
-    })
-    .map_err(failed)?;
-    let auth = user.map_or(RegistryAuth::Anonymous, |user| {
-        RegistryAuth::Basic(user.name.clone(), user.password.expose_secret().to_owned())
-    });
-    let reference = artifact.reference();
-    let (manifest, _) = client.pull_manifest_raw(reference, &auth, &[OCI_IMAGE_MEDIA_TYPE]).await.map_err(failed)?;
-    same(artifact, &manifest, PluginDigest::from(artifact.digest().0))?;
+    let registry = Registry::connect(artifact, user).await?;
+    let expected = PluginDigest::from(artifact.digest().0);
+    let manifest = registry.manifest(expected).await?;
+    same(artifact, &manifest, expected)?;
     let (digest, size) = component_of(artifact, &manifest)?;
-    // By its digest alone: addresses that a manifest names are not asked.
-    let layer = format!("sha256:{digest}");
-    let mut stream = client.pull_blob_stream(reference, layer.as_str()).await.map_err(failed)?.stream;
-    let mut component = Vec::with_capacity(size);
-    while let Some(chunk) = stream.try_next().await.map_err(|error| hidden(error.to_string()))? {
-        if component.len() + chunk.len() > size {
-            return Err(shape(artifact, format!("the layer is larger than the {size} bytes of its manifest")));
-        }
-        component.extend_from_slice(&chunk);
-    }
+    let component = registry.blob(digest, size).await?;
     same(artifact, &component, digest)?;
-    Ok((manifest, component.into()))
+    Ok((manifest, component))
 }
 
 /// Digest and size of the one layer that is a component.
-fn component_of(artifact: &Artifact, manifest: &[u8]) -> Result<(PluginDigest, usize), ArtifactError> {
+fn component_of(artifact: &Artifact, manifest: &[u8]) -> Result<(PluginDigest, u64), ArtifactError> {
     let manifest: OciImageManifest = serde_json::from_slice(manifest).map_err(|_| {
         shape(artifact, "the digest names no image manifest; name that of one artifact, not of an index")
     })?;
@@ -131,7 +115,6 @@ fn component_of(artifact: &Artifact, manifest: &[u8]) -> Result<(PluginDigest, u
         return Err(shape(artifact, reason));
     };
     let size = u64::try_from(layer.size).ok().filter(|size| *size <= LARGEST_COMPONENT);
-    let size = size.and_then(|size| usize::try_from(size).ok());
     let size = size.ok_or_else(|| shape(artifact, "its component is larger than 64 MiB"))?;
     let digest = layer.digest.strip_prefix("sha256:").and_then(|digest| digest.parse().ok());
     Ok((digest.ok_or_else(|| shape(artifact, "its layer has no SHA-256 digest"))?, size))

@@ -10,6 +10,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
 use base64::Engine as _;
+use oci_client::Client;
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
+use oci_client::secrets::RegistryAuth;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
@@ -69,7 +73,7 @@ impl Registry {
     }
 }
 
-fn manifest_of(layers: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn manifest_of(layers: &[(&str, &[u8])]) -> Vec<u8> {
     let layer = |(kind, bytes): &(&str, &[u8])| serde_json::json!({ "mediaType": kind, "digest": name(bytes), "size": bytes.len() });
     let manifest = serde_json::json!({
         "schemaVersion": 2,
@@ -80,11 +84,11 @@ fn manifest_of(layers: &[(&str, &[u8])]) -> Vec<u8> {
     serde_json::to_vec(&manifest).expect("JSON")
 }
 
-fn name(bytes: &[u8]) -> String {
+pub(super) fn name(bytes: &[u8]) -> String {
     format!("sha256:{}", PluginDigest::of(bytes))
 }
 
-fn artifact(reference: &str) -> Artifact {
+pub(super) fn artifact(reference: &str) -> Artifact {
     let text = format!("common: {{plugins: [{{name: p, kind: dns-provider, path: 'oci://{reference}'}}]}}");
     match Config::parse(&text).expect("valid").config.common.plugins.remove(0).source {
         PluginSource::Registry { artifact, checksum: None } => artifact,
@@ -175,8 +179,8 @@ async fn what_is_no_plugin_or_not_what_was_named_is_refused() {
         (registry.push(&[(COMPONENT, b"x"), (COMPONENT, b"y")]), "one layer of the type application/wasm"),
         (place(index, &name(index)), "name that of one artifact, not of an index"),
         (place(huge, &name(huge)), "its component is larger than 64 MiB"),
-        (place(&forged, &name(b"another manifest")), "igest"),
-        (place(&swapped, &name(&swapped)), "igest"),
+        (place(&forged, &name(b"another manifest")), "answers with other bytes"),
+        (place(&swapped, &name(&swapped)), "answers with other bytes"),
         (place(&longer, &name(&longer)), "larger than the 5 bytes"),
         (registry.artifact(&name(b"nothing")), "cannot be fetched"),
     ];
