@@ -1,22 +1,22 @@
 //! `plugin keygen|sign|verify`: signatures of components, as minisign makes and reads them.
 
+mod keys;
+
 use std::fs::OpenOptions;
 use std::io::{Cursor, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use acme_manager_plugin_runtime::{LoadError, read_component, read_regular_file};
+use acme_manager_plugin_runtime::{LoadError, read_component};
 use anyhow::Context;
-use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
+use minisign::{KeyPair, PublicKey};
 use zeroize::Zeroizing;
 
+use self::keys::{not_usable, password, public_key, secret_key};
 use super::plugins::signature;
 use super::print;
 use crate::certificates::chain;
-use crate::config::{KeyPassword, SecretKeyFile, TrustedKey};
-
-/// A key takes 200 bytes, a password at most a line.
-const LONGEST: u64 = 16 << 10;
+use crate::config::{KeyPassword, SecretKeyFile};
 
 /// Makes a pair of keys: the secret one in the file, the public one in the file with `.pub` behind its name.
 pub(super) fn keygen(key: &SecretKeyFile) -> anyhow::Result<()> {
@@ -78,48 +78,6 @@ fn check(file: &Path, bytes: &[u8], key: &str) -> anyhow::Result<String> {
     let signed = signature::read(&signature::beside(file))?;
     let id = signed.check(bytes, &file.display().to_string(), &[key])?;
     Ok(format!("{} is signed by the key {id}: {}", file.display(), signed.comment()))
-}
-
-/// The key itself, or the file that holds it.
-fn public_key(key: &str) -> anyhow::Result<TrustedKey> {
-    if let Ok(key) = key.parse() {
-        return Ok(key);
-    }
-    let text = read_text(Path::new(key)).context("-key is neither a public key of minisign nor a file with one")?;
-    text.parse().map_err(|expected: &str| anyhow::anyhow!("{key}: {expected}"))
-}
-
-fn secret_key(key: &SecretKeyFile) -> anyhow::Result<SecretKey> {
-    let text = read_text(&key.path)?;
-    let sealed = || SecretKeyBox::from_string(&text).with_context(|| not_usable(key));
-    let opened = match &key.password {
-        KeyPassword::None => sealed()?.into_unencrypted_secret_key(),
-        KeyPassword::File(file) => sealed()?.into_secret_key(Some(password(file)?)),
-        // A key without a password says so; nobody need be asked for one then.
-        KeyPassword::Terminal => match sealed()?.into_unencrypted_secret_key() {
-            Err(_) => sealed()?.into_secret_key(None),
-            opened => opened,
-        },
-    };
-    opened.with_context(|| not_usable(key))
-}
-
-fn not_usable(key: &SecretKeyFile) -> String {
-    format!("{} cannot be used as a secret key of minisign", key.path.display())
-}
-
-/// The first line of a file.
-fn password(file: &Path) -> anyhow::Result<String> {
-    let text = read_text(file)?;
-    let line = text.lines().next().unwrap_or_default();
-    anyhow::ensure!(!line.is_empty(), "{} holds no password in its first line", file.display());
-    Ok(line.to_owned())
-}
-
-fn read_text(file: &Path) -> anyhow::Result<Zeroizing<String>> {
-    let bytes = Zeroizing::new(read_regular_file(file, LONGEST).map_err(|error| said(&error))?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| anyhow::anyhow!("{} is not text", file.display()))?;
-    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Writes a file that is not there yet.

@@ -13,16 +13,22 @@ use acme_manager_workbench::{Command as Author, Help, Invocation};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 mod arguments;
+mod error;
 mod help;
+mod plugin;
 mod ring;
+mod usage;
 mod values;
 
+pub use self::error::FlagError;
+pub use self::plugin::{KeyPassword, PluginCommand, SecretKeyFile};
 pub use self::ring::{ClusterFlags, MemberlistFlags, RingFlags};
 pub use self::values::{ListenAddress, LogFormat, LogLevel, MemberAddress};
 
 pub(super) use self::values::parse_bool;
 
-use self::arguments::Arguments;
+use self::arguments::{Arguments, Words};
+use self::plugin::SignatureFlags;
 use self::values::{parse_interval, parse_seconds};
 
 /// What the command line asks for.
@@ -38,96 +44,6 @@ pub enum Command {
     Help(String),
     /// Work on plugins and end.
     Plugin(PluginCommand, Box<Flags>),
-}
-
-/// `plugin …`
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PluginCommand {
-    /// Bundled plugins and those of the config.
-    List,
-    /// The plugins of a running server and what their calls came to; its base URL.
-    ListOf(url::Url),
-    /// What a component says about itself.
-    Inspect(PathBuf),
-    /// The digest for the key `checksum`.
-    Checksum(PathBuf),
-    /// What plugin authors do.
-    Author(Box<acme_manager_workbench::Command>),
-    /// A new pair of keys for signatures.
-    Keygen(SecretKeyFile),
-    /// Makes the signature beside a component.
-    Sign {
-        /// The component.
-        file: PathBuf,
-        /// Whose signature it is.
-        key: SecretKeyFile,
-    },
-    /// Checks the signature beside a component.
-    Verify {
-        /// The component.
-        file: PathBuf,
-        /// The public key, or the file that holds it.
-        key: String,
-    },
-}
-
-/// A secret key of minisign on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretKeyFile {
-    /// The file.
-    pub path: PathBuf,
-    /// How it is protected.
-    pub password: KeyPassword,
-}
-
-/// Where the password of a secret key comes from: never the command line, which others can see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyPassword {
-    /// It is asked for at the terminal.
-    Terminal,
-    /// It is the content of a file.
-    File(PathBuf),
-    /// The key has none.
-    None,
-}
-
-/// Why a command line cannot be followed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FlagError {
-    /// There is no such flag.
-    #[error("unknown flag -{flag}{}", .nearest.as_ref().map_or_else(|| "; see -help".to_owned(), |near| format!("; did you mean -{near}?")))]
-    Unknown {
-        /// As given, without dashes.
-        flag: String,
-        /// The most similar flag.
-        nearest: Option<String>,
-    },
-    /// The flag needs a value and is the last word.
-    #[error("flag -{flag} needs a value")]
-    MissingValue {
-        /// Its name.
-        flag: String,
-    },
-    /// The value is of the wrong kind.
-    #[error("flag -{flag}: {reason}")]
-    Invalid {
-        /// Its name.
-        flag: String,
-        /// What was expected and found.
-        reason: String,
-    },
-    /// Flags do not fit together.
-    #[error("{0}")]
-    Conflict(&'static str),
-    /// A word that is neither a flag nor a command.
-    #[error(
-        "unexpected argument {0:?}; commands are `plugin list [URL OF A SERVER]`, `plugin inspect|checksum|sign|verify FILE`, `plugin keygen` and those of plugin authors; see -help"
-    )]
-    Unexpected(String),
-    /// A command of plugin authors is used wrongly.
-    #[error("plugin {0}")]
-    Author(acme_manager_workbench::UsageError),
 }
 
 /// All flags of the server.
@@ -217,21 +133,6 @@ pub struct ServerFlags {
     pub http_read_header_timeout: Duration,
 }
 
-/// `-key` and what goes with it
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Plugin signatures")]
-struct SignatureFlags {
-    /// Key file; for plugin verify also the public key itself
-    #[arg(long, value_name = "string")]
-    key: Option<String>,
-    /// File with the password of the secret key
-    #[arg(long, value_name = "string")]
-    password_file: Option<PathBuf>,
-    /// The secret key has no password
-    #[arg(long, default_value = "false", value_name = "bool", value_parser = parse_bool, action = clap::ArgAction::Set)]
-    no_password: bool,
-}
-
 /// `-check-*-interval`
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Check intervals")]
@@ -281,9 +182,15 @@ impl Flags {
         let definition = Self::command();
         let arguments = match Arguments::read(&definition, args.into_iter().skip(1).map(Into::into))? {
             Arguments::Help { all } => return Ok(Command::Help(help::render(&definition, all))),
+            Arguments::PluginHelp(command) => return Ok(Command::Help(usage::render(command.as_deref()))),
             Arguments::Words(words) => words,
         };
-        let matches = definition.clone().try_get_matches_from(&arguments.flags);
+        let command = plugin::named(&arguments.words).map(str::to_owned);
+        Self::understood(definition, arguments).map_err(|error| error.of(command.as_deref()))
+    }
+
+    fn understood(definition: clap::Command, arguments: Words) -> Result<Command, FlagError> {
+        let matches = definition.try_get_matches_from(&arguments.flags);
         let matches = matches.map_err(|error| values::explain(&error))?;
         let mut flags = Self::from_arg_matches(&matches).map_err(|error| values::explain(&error))?;
         flags.given = arguments.names;
@@ -293,12 +200,13 @@ impl Flags {
             return Ok(Command::Version);
         }
         if let Some(words) = arguments.author {
-            return match Author::read(&words).map_err(FlagError::Author)? {
+            let command = words.first().cloned().unwrap_or_default();
+            return match Author::read(&words).map_err(|error| FlagError::Author { command, error })? {
                 Invocation::Help(Help(text)) => Ok(Command::Help(text)),
                 Invocation::Run(command) => Ok(Command::Plugin(PluginCommand::Author(command), flags)),
             };
         }
-        let command = plugin_command(&arguments.words, &flags.signature)?;
+        let command = plugin::read(&arguments.words, &flags.signature)?;
         let needs_key = command.as_ref().is_some_and(PluginCommand::needs_key);
         if !needs_key && ["key", "password-file", "no-password"].iter().any(|flag| flags.is_given(flag)) {
             return Err(FlagError::Conflict(
@@ -342,55 +250,6 @@ impl Default for Flags {
     fn default() -> Self {
         Self::try_parse_from(["acme-manager-server"]).expect("the defaults are well-formed")
     }
-}
-
-impl PluginCommand {
-    fn needs_key(&self) -> bool {
-        matches!(self, Self::Keygen(_) | Self::Sign { .. } | Self::Verify { .. })
-    }
-}
-
-impl SignatureFlags {
-    fn secret_key(&self) -> Result<SecretKeyFile, FlagError> {
-        let path = self.key.as_ref().ok_or(FlagError::Conflict("-key is missing: the file of the secret key"))?;
-        let password = match (&self.password_file, self.no_password) {
-            (None, false) => KeyPassword::Terminal,
-            (None, true) => KeyPassword::None,
-            (Some(file), false) => KeyPassword::File(file.clone()),
-            (Some(_), true) => return Err(FlagError::Conflict("-password-file and -no-password exclude each other")),
-        };
-        Ok(SecretKeyFile { path: path.into(), password })
-    }
-
-    fn public_key(&self) -> Result<String, FlagError> {
-        if self.password_file.is_some() || self.no_password {
-            return Err(FlagError::Conflict("`plugin verify` takes a public key, which has no password"));
-        }
-        self.key.clone().ok_or(FlagError::Conflict("-key is missing: the public key, or the file that holds it"))
-    }
-}
-
-fn plugin_command(words: &[String], signature: &SignatureFlags) -> Result<Option<PluginCommand>, FlagError> {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Ok(Some(match words.as_slice() {
-        [] => return Ok(None),
-        ["plugin", "list"] => PluginCommand::List,
-        ["plugin", "list", server] => match server.parse::<url::Url>() {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => PluginCommand::ListOf(url),
-            _ => return Err(FlagError::Unexpected((*server).to_owned())),
-        },
-        ["plugin", "inspect", file] => PluginCommand::Inspect(PathBuf::from(file)),
-        ["plugin", "checksum", file] => PluginCommand::Checksum(PathBuf::from(file)),
-        ["plugin", "keygen"] => PluginCommand::Keygen(signature.secret_key()?),
-        ["plugin", "sign", file] => PluginCommand::Sign { file: PathBuf::from(file), key: signature.secret_key()? },
-        ["plugin", "verify", file] => PluginCommand::Verify { file: PathBuf::from(file), key: signature.public_key()? },
-        ["plugin"] => return Err(FlagError::Unexpected("plugin".to_owned())),
-        ["plugin", "keygen", extra, ..]
-        | ["plugin", "list" | "inspect" | "checksum" | "sign" | "verify", _, extra, ..] => {
-            return Err(FlagError::Unexpected((*extra).to_owned()));
-        }
-        ["plugin", word, ..] | [word, ..] => return Err(FlagError::Unexpected((*word).to_owned())),
-    }))
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ acme-manager-server obtains, stores, renews, revokes and hands out TLS certifica
 
 Usage:
   acme-manager-server [flags]
-  acme-manager-server [flags] plugin list
+  acme-manager-server [flags] plugin list [URL]
   acme-manager-server plugin inspect FILE
   acme-manager-server plugin checksum FILE
   acme-manager-server plugin keygen -key SECRET_KEY_FILE
   acme-manager-server plugin sign FILE -key SECRET_KEY_FILE
   acme-manager-server plugin verify FILE -key PUBLIC_KEY
-  acme-manager-server plugin COMMAND --help
+  acme-manager-server plugin COMMAND -help
 
 Flags are written -flag value, -flag=value or --flag=value.
 ";
