@@ -1,11 +1,15 @@
-//! Puts the bundled plugins into the server: `$OUT_DIR/bundled.rs` lists their names, bytes and SHA-256 digests.
+//! Puts the bundled plugins into the server: `$OUT_DIR/bundled.rs` lists their names, packed bytes and SHA-256 digests.
 //!
 //! The components come from `cargo xtask plugins`. Building them here would need a second cargo and a second
 //! target inside this build.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 
 use sha2::{Digest as _, Sha256};
 use wasmparser::Payload;
@@ -28,7 +32,9 @@ fn main() -> io::Result<()> {
             println!("cargo::error=run `cargo xtask plugins` first");
             return Ok(());
         };
-        entries.push_str(&entry(name, &fs::canonicalize(&path)?, &bytes));
+        let packed = output.join(name).with_extension("wasm.zz");
+        fs::write(&packed, pack(&bytes)?)?;
+        entries.push_str(&entry(name, &packed, &bytes));
     }
     let code = format!(
         "/// The plugins inside this program.\n\
@@ -51,10 +57,18 @@ fn names(sources: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn entry(name: &str, path: &Path, bytes: &[u8]) -> String {
+/// Less than half the size.
+fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(bytes)?;
+    packer.finish()
+}
+
+fn entry(name: &str, packed: &Path, bytes: &[u8]) -> String {
     let is_hook = exports_hook(bytes);
-    let mut line =
-        format!("    super::Bundled {{ name: {name:?}, is_hook: {is_hook}, bytes: include_bytes!({path:?}), digest: [");
+    let mut line = format!(
+        "    super::Bundled {{ name: {name:?}, is_hook: {is_hook}, packed: include_bytes!({packed:?}), digest: ["
+    );
     for byte in Sha256::digest(bytes) {
         write!(line, "0x{byte:02x}, ").expect("writing to a string does not fail");
     }

@@ -14,9 +14,11 @@ fn main() {
     let mut code = String::new();
     let sets = [
         ("RUST_TEMPLATE", "sdk/rust/template", &[""][..]),
+        ("RUST_HOOK_TEMPLATE", "sdk/rust/hook-template", &[""]),
         ("RUST_SDK", "", &["sdk/rust/Cargo.toml", "sdk/rust/README.md", "sdk/rust/src", "sdk/script"]),
         ("PYTHON_TEMPLATE", "sdk/python/template", &[""]),
         ("PYTHON_SDK", "sdk/python", &["acme_manager_plugin"]),
+        ("SCRIPT_FORMAT", "sdk/script", &["README.md"]),
         ("JAVASCRIPT_TEMPLATE", "sdk/javascript/template", &[""]),
         ("JAVASCRIPT_SDK", "sdk/javascript", &["acme-manager-plugin"]),
         ("CONTRACT", "", &["wit"]),

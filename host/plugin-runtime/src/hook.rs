@@ -1,10 +1,13 @@
 //! Issuance hooks: policies that are asked before an order is placed.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     bindings::issuance,
     description::{self, EnvironmentKey},
     error::{CallError, ErrorKind},
     plugin::{Introduction, Loaded, Sandbox},
+    recording::Asked,
     report::Function,
     state::State,
     world::World,
@@ -14,7 +17,8 @@ use crate::{
 pub type Hook = Loaded<HookDescription>;
 
 /// What is about to be ordered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProposedOrder {
     /// All names of the certificate, the common name first; lower case, ASCII.
     pub domains: Vec<String>,
@@ -25,7 +29,8 @@ pub struct ProposedOrder {
 }
 
 /// How control of names is proved to a CA.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ChallengeKind {
     /// DNS-01.
     Dns,
@@ -65,7 +70,8 @@ impl Hook {
                 sandbox.refused(kind, &text, None, state)
             })
         };
-        sandbox.call(Function::Review, (issuance::Order::from(order),), accept).await
+        let asked = Asked { order: Some(order), ..Function::Review.into() };
+        sandbox.call(asked, (issuance::Order::from(order),), accept).await
     }
 }
 

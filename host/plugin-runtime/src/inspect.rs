@@ -49,7 +49,7 @@ impl Engine {
         let engine = self.clone();
         let (mut inspection, compiled) = blocking(move || engine.look_into(bytes)).await?;
         if let Some(compiled) = compiled {
-            let origin = Origin::Bundled { bytes: &[], digest: inspection.digest };
+            let origin = Origin::Bundled { packed: &[], digest: inspection.digest };
             let sandbox = Sandbox::new(self, compiled, PluginSettings::new("inspected", origin));
             match inspection.world {
                 World::DnsProvider => inspection.description = Some(Description::ask(&sandbox).await),

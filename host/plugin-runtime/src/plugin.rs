@@ -190,21 +190,21 @@ impl Plugin {
             }
             Ok(handle)
         };
-        let asked = Asked { function: Function::Present, record: Some(record), handle: None };
+        let asked = Asked { record: Some(record), ..Function::Present.into() };
         sandbox.call(asked, (types::TxtRecord::from(record),), accept).await
     }
 
     /// Removes exactly this value. `handle` is what `present` returned, or empty when that is not known.
     pub async fn cleanup(&self, record: &TxtRecord, handle: &str) -> Result<(), CallError> {
         let (sandbox, params) = (&self.0.sandbox, (types::TxtRecord::from(record), handle.to_owned()));
-        let asked = Asked { function: Function::Cleanup, record: Some(record), handle: Some(handle) };
+        let asked = Asked { record: Some(record), handle: Some(handle), ..Function::Cleanup.into() };
         sandbox.call(asked, params, |(answer,): Answer<()>, state| sandbox.accept(answer, state)).await
     }
 
     /// Whether the change is live on all of the vendor's name servers.
     pub async fn ready(&self, record: &TxtRecord, handle: &str) -> Result<bool, CallError> {
         let (sandbox, params) = (&self.0.sandbox, (types::TxtRecord::from(record), handle.to_owned()));
-        let asked = Asked { function: Function::Ready, record: Some(record), handle: Some(handle) };
+        let asked = Asked { record: Some(record), handle: Some(handle), ..Function::Ready.into() };
         sandbox.call(asked, params, |(answer,): Answer<bool>, state| sandbox.accept(answer, state)).await
     }
 }

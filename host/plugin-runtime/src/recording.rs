@@ -19,6 +19,7 @@ pub(crate) use self::tape::{Mark, Tape};
 use crate::{
     description::TxtRecord,
     error::CallError,
+    hook::ProposedOrder,
     redact::{MARK, Redactor},
     report::Function,
 };
@@ -35,7 +36,7 @@ pub struct Recording {
     pub component: RecordedComponent,
     /// The environment; the values of secret keys are replaced.
     pub environment: BTreeMap<String, String>,
-    /// The function: `check`, `present`, `cleanup` or `ready`.
+    /// The function: `check`, `present`, `cleanup` or `ready` of a provider, `review` of a hook.
     pub function: String,
     /// The record that it was called with.
     #[serde(default)]
@@ -43,6 +44,9 @@ pub struct Recording {
     /// The handle that it was called with.
     #[serde(default)]
     pub handle: Option<String>,
+    /// The order that it was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<ProposedOrder>,
     /// The requests that reached a connection, in their order.
     #[serde(default)]
     pub exchanges: Vec<RecordedExchange>,
@@ -113,11 +117,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) function: Function,
     pub(crate) record: Option<&'a TxtRecord>,
     pub(crate) handle: Option<&'a str>,
+    pub(crate) order: Option<&'a ProposedOrder>,
 }
 
 impl From<Function> for Asked<'_> {
     fn from(function: Function) -> Self {
-        Self { function, record: None, handle: None }
+        Self { function, record: None, handle: None, order: None }
     }
 }
 
@@ -172,6 +177,7 @@ impl Recording {
             function: asked.function.as_str().to_owned(),
             record: asked.record.cloned(),
             handle: asked.handle.map(clean),
+            order: asked.order.cloned(),
             exchanges,
             error: error
                 .map(|error| RecordedError { class: error.class().to_owned(), message: clean(&error.to_string()) }),

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use crate::command::BenchOptions;
 use crate::component::Reports;
 use crate::quantity::{bytes, count, time};
+use crate::subject::Subject;
 
 /// Starting a process takes long enough that a few show it.
 const PROCESSES: u32 = 100;
@@ -35,17 +36,17 @@ pub(crate) async fn bench(options: &BenchOptions) -> anyhow::Result<String> {
         Engine::new(EngineSettings { compile_cache: Some(cache.to_owned()), ..EngineSettings::default() })
     };
     let started = Instant::now();
-    drop(engine(&cache.0)?.load(settings(&reports)).await?);
+    drop(Subject::load(&engine(&cache.0)?, &component, settings(&reports)).await?);
     let compiled = started.elapsed();
     let engine = engine(&cache.0)?;
     let started = Instant::now();
-    let plugin = engine.load(settings(&reports)).await?;
+    let subject = Subject::load(&engine, &component, settings(&reports)).await?;
     let cached = started.elapsed();
     reports.take();
     let mut times = Vec::new();
     for _ in 0..options.calls {
         let started = Instant::now();
-        plugin.describe().await?;
+        subject.describe().await?;
         times.push(started.elapsed());
     }
     let report = reports.take().pop().context("no call was reported")?;

@@ -15,6 +15,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{BuildOptions, Language};
 use crate::quantity::bytes;
+use crate::subject::Introduced;
 use crate::text::{plain, quoted, shell, yaml};
 use crate::{file, hosts};
 
@@ -34,12 +35,12 @@ pub(crate) async fn build(options: &BuildOptions) -> anyhow::Result<String> {
     let inspection = Engine::new(EngineSettings::default())?.inspect(component.clone()).await?;
     if let Some(difference) = &inspection.difference {
         bail!(
-            "what was built ({}) is no plugin for this server: {difference}; a provider in Rust ends with \
-             `export_provider!(Type)`",
+            "what was built ({}) is no plugin for this server: {difference}; in Rust, a provider ends with \
+             `export_provider!(Type)` and a hook with `export_hook!(Type)`",
             made.display()
         );
     }
-    let said = Introduced::of(&inspection)?;
+    let said = introduced(&inspection)?;
     let place = folder.join(OUTPUT).join(format!("{}.wasm", said.name));
     if place != made {
         output(folder)?;
@@ -74,33 +75,18 @@ fn language(folder: &Path) -> anyhow::Result<Language> {
     }
 }
 
-/// What a component says of itself, whichever world it is made for.
-struct Introduced<'a> {
-    name: &'a str,
-    version: &'a str,
-    hosts: &'a [String],
-    keys: &'a [EnvironmentKey],
-}
-
-impl<'a> Introduced<'a> {
-    fn of(inspection: &'a Inspection) -> anyhow::Result<Self> {
-        let failed = "it was built, but `describe` fails; it must work without environment and network";
-        match (&inspection.description, &inspection.hook) {
-            (Some(described), _) => {
-                let it = described.as_ref().map_err(|error| anyhow::anyhow!("{error}")).context(failed)?;
-                Ok(Self { name: &it.name, version: &it.version, hosts: &it.hosts, keys: &it.environment })
-            }
-            (None, Some(described)) => {
-                let it = described.as_ref().map_err(|error| anyhow::anyhow!("{error}")).context(failed)?;
-                Ok(Self { name: &it.name, version: &it.version, hosts: &it.hosts, keys: &it.environment })
-            }
-            (None, None) => bail!("it was built, but it is neither a DNS provider nor an issuance hook"),
-        }
-    }
+fn introduced(inspection: &Inspection) -> anyhow::Result<Introduced<'_>> {
+    let described = match (&inspection.description, &inspection.hook) {
+        (Some(described), _) => described.as_ref().map(Introduced::from),
+        (None, Some(described)) => described.as_ref().map(Introduced::from),
+        (None, None) => bail!("it was built, but it is neither a DNS provider nor an issuance hook"),
+    };
+    let failed = "it was built, but `describe` fails; it must work without environment and network";
+    described.map_err(|error| anyhow::anyhow!("{error}")).context(failed)
 }
 
 fn report(place: &Path, inspection: &Inspection, said: &Introduced<'_>) -> String {
-    let Introduced { name, version, hosts, keys } = said;
+    let Introduced { name, version, hosts, keys, .. } = said;
     let mut text = format!(
         "{}  {}\n{} {}, made for the world {}\n\nAn entry for config.yml:\n\ncommon:\n  plugins:\n    - name: {}\n      \
          path: {}\n      checksum: {}\n",
@@ -113,6 +99,9 @@ fn report(place: &Path, inspection: &Inspection, said: &Introduced<'_>) -> Strin
         path(&format!("/etc/acme-manager/plugins/{name}.wasm")),
         inspection.digest,
     );
+    if inspection.world == World::IssuanceHook {
+        text.push_str("      kind: issuance-hook\n");
+    }
     let needed: Vec<&EnvironmentKey> = keys.iter().filter(|key| key.required || key.secret).collect();
     if !needed.is_empty() {
         text.push_str("      env:\n");
@@ -123,9 +112,7 @@ fn report(place: &Path, inspection: &Inspection, said: &Introduced<'_>) -> Strin
     for line in hosts::suggestion(hosts) {
         text.push_str(&format!("      {line}\n"));
     }
-    if inspection.world == World::DnsProvider {
-        text.push_str(&format!("\nTry it: acme-manager-server plugin test {}\n", shell(&place.display().to_string())));
-    }
+    text.push_str(&format!("\nTry it: acme-manager-server plugin test {}\n", shell(&place.display().to_string())));
     text
 }
 
@@ -154,8 +141,13 @@ fn output(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(output)
 }
 
-/// Runs a tool to its end and keeps what it prints.
+/// Runs a tool to its end and keeps what it prints: without colours, whatever it was told. Of what is passed on, codes
+/// for a terminal are spelled out.
 fn captured(command: &mut Command, missing: &str) -> anyhow::Result<Output> {
+    command.env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never").env("npm_config_color", "false");
+    for over_it in ["FORCE_COLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(over_it);
+    }
     let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output();
     output.with_context(|| format!("cannot run {:?}: {missing}", command.get_program()))
 }
@@ -163,6 +155,20 @@ fn captured(command: &mut Command, missing: &str) -> anyhow::Result<Output> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tools_are_told_to_print_no_colours() {
+        let mut tool = Command::new("/usr/bin/env");
+        tool.env_clear();
+        for name in ["CARGO_TERM_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "npm_config_color"] {
+            tool.env(name, "always");
+        }
+        let output = captured(&mut tool, "").unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut colours: Vec<&str> = text.lines().collect();
+        colours.sort_unstable();
+        assert_eq!(colours, ["CARGO_TERM_COLOR=never", "NO_COLOR=1", "npm_config_color=false"]);
+    }
 
     #[test]
     fn the_language_is_told_by_the_files() {

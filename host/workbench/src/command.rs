@@ -18,8 +18,8 @@ pub enum Command {
     Build(BuildOptions),
     /// Run a component under the real host against a scripted API
     Test(TestOptions),
-    /// Call a component by hand, against the vendor's own API
-    Run(RunOptions),
+    /// Call a component by hand, against the real API
+    Run(Box<RunOptions>),
     /// Play a recorded call back to a component
     Replay(ReplayOptions),
     /// Measure what a component's calls cost
@@ -34,6 +34,9 @@ pub struct NewOptions {
     /// The language
     #[arg(long = "lang", value_enum, default_value = "rust")]
     pub language: Language,
+    /// What it is for: a policy that is asked before orders is written in Rust
+    #[arg(long, value_enum, default_value = "dns-provider")]
+    pub kind: Kind,
     /// The folder to make, instead of one with the plugin's name
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
@@ -46,6 +49,15 @@ pub enum Language {
     Rust,
     Python,
     Javascript,
+}
+
+/// What plugins are for, in the words of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Places TXT records at a vendor of DNS
+    DnsProvider,
+    /// Decides whether a certificate may be ordered
+    IssuanceHook,
 }
 
 /// `plugin build`
@@ -61,7 +73,7 @@ pub struct BuildOptions {
 pub struct TestOptions {
     /// The component
     pub file: PathBuf,
-    /// The conversations with the vendor's API
+    /// The conversations with the API that it uses
     #[arg(long, default_value = "conformance.json", value_name = "FILE")]
     pub script: PathBuf,
     /// A variable of the environment, over what the script says; may be repeated
@@ -94,6 +106,15 @@ pub struct RunOptions {
     /// What `present` returned
     #[arg(long)]
     pub handle: Option<String>,
+    /// For `review`: a name of the certificate; may be repeated
+    #[arg(long = "domain", value_name = "NAME")]
+    pub domains: Vec<String>,
+    /// For `review`: the issuer's name in the configuration
+    #[arg(long, default_value = "letsencrypt")]
+    pub issuer: String,
+    /// For `review`: how control of the names will be proved
+    #[arg(long, value_enum, default_value = "dns")]
+    pub challenge: Challenge,
     /// A file with the environment, of which the component gets the variables that it describes; .env in the folder of
     /// a plugin project
     #[arg(long, value_name = "FILE")]
@@ -112,7 +133,16 @@ pub struct RunOptions {
     pub record: Option<PathBuf>,
 }
 
-/// A function of the contract.
+/// How control of names is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Challenge {
+    /// DNS-01
+    Dns,
+    /// HTTP-01
+    Http,
+}
+
+/// A function of the contracts: `review` is one of hooks, the others are of providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[expect(missing_docs, reason = "the contract documents them")]
 pub enum CallName {
@@ -121,6 +151,7 @@ pub enum CallName {
     Present,
     Cleanup,
     Ready,
+    Review,
 }
 
 /// Where requests may go, beside the hosts that the component describes.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use acme_manager_plugin_runtime::{
-    CallReport, Description, DnsGrant, Engine, EngineSettings, Grants, HostGrant, Observer, Origin, Plugin,
-    PluginDigest, PluginSettings, read_component,
+    CallReport, DnsGrant, Engine, EngineSettings, Grants, HostGrant, Observer, Origin, PluginDigest, PluginSettings,
+    read_component,
 };
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -14,10 +14,11 @@ use url::Url;
 
 use crate::command::Reach;
 use crate::hosts;
+use crate::subject::{Introduced, Subject};
 
-/// A component that fits the world and can say what it is.
+/// A component that fits its world and can say what it is.
 pub(crate) struct Bench {
-    plugin: Plugin,
+    subject: Subject,
     reports: Reports,
 }
 
@@ -46,12 +47,11 @@ impl Bench {
     pub(crate) async fn load(file: &Path) -> anyhow::Result<Self> {
         let (path, reports) = (file.to_owned(), Reports::default());
         let engine = Engine::new(EngineSettings::default())?;
-        let checksum = tokio::task::spawn_blocking(move || read_component(&path).map(|b| PluginDigest::of(&b)));
-        let checksum = checksum.await??;
-        let mut settings = Self::settings(file, checksum);
+        let component = tokio::task::spawn_blocking(move || read_component(&path)).await??;
+        let mut settings = Self::settings(file, PluginDigest::of(&component));
         settings.observer = Some(reports.observer());
-        let plugin = engine.load(settings).await?;
-        Ok(Self { plugin, reports })
+        let subject = Subject::load(&engine, &component, settings).await?;
+        Ok(Self { subject, reports })
     }
 
     fn settings(file: &Path, checksum: PluginDigest) -> PluginSettings {
@@ -59,8 +59,12 @@ impl Bench {
         PluginSettings::new(name, Origin::File { path: file.to_owned(), checksum })
     }
 
-    pub(crate) fn description(&self) -> &Description {
-        self.plugin.description()
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    pub(crate) fn introduced(&self) -> Introduced<'_> {
+        self.subject.introduced()
     }
 
     pub(crate) fn reports(&self) -> &Reports {
@@ -73,15 +77,14 @@ impl Bench {
         environment: &BTreeMap<String, String>,
         grants: Grants,
         adjust: impl FnOnce(&mut PluginSettings),
-    ) -> anyhow::Result<Plugin> {
-        let digest = self.plugin.digest();
-        let mut settings = Self::settings(Path::new(self.plugin.name()), digest);
+    ) -> anyhow::Result<Subject> {
+        let mut settings = Self::settings(Path::new(self.subject.name()), self.subject.digest());
         settings.environment =
             environment.iter().map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
         settings.grants = grants;
         settings.observer = Some(self.reports.observer());
         adjust(&mut settings);
-        Ok(self.plugin.equip(settings).await?)
+        Ok(self.subject.equip(settings).await?)
     }
 
     /// The hosts that it describes, the origins of its endpoint keys, and what is allowed beside.
@@ -96,7 +99,7 @@ impl Bench {
             grants.hosts.push(host.parse().context("--allow-host")?);
         }
         let mut withheld = Vec::new();
-        for host in &self.description().hosts {
+        for host in self.introduced().hosts {
             let grant: HostGrant = host.parse().context("`describe` names a host that cannot be granted")?;
             let doubt = hosts::doubt(host).filter(|_| described == Described::Certain);
             match doubt {
@@ -108,7 +111,7 @@ impl Bench {
             grants.dns_servers.push(server.parse().context("--allow-dns-server")?);
         }
         for (_, value) in self.endpoints(environment) {
-            if self.plugin.exchanges_dns() && !value.contains("://") {
+            if self.subject.exchanges_dns() && !value.contains("://") {
                 grants.dns_servers.extend(value.parse::<DnsGrant>().ok());
                 continue;
             }
@@ -125,7 +128,7 @@ impl Bench {
         &'a self,
         environment: &'a BTreeMap<String, String>,
     ) -> impl Iterator<Item = (&'a str, &'a String)> {
-        let keys = self.description().environment.iter().filter(|key| key.endpoint);
+        let keys = self.introduced().keys.iter().filter(|key| key.endpoint);
         keys.filter_map(|key| Some((key.name.as_str(), environment.get(&key.name)?)))
     }
 }

@@ -6,9 +6,9 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{CallError, ErrorKind, Function, Plugin, TxtRecord};
-use acme_manager_plugin_script::{Record, Refusal, Scenario, Script};
-use anyhow::Context as _;
+use acme_manager_plugin_runtime::{CallError, ChallengeKind, ErrorKind, Function, ProposedOrder, TxtRecord};
+use acme_manager_plugin_script::{self as wanted, Record, Refusal, Scenario, Script};
+use anyhow::{Context as _, ensure};
 
 pub use verdict::{Row, Verdict};
 
@@ -16,6 +16,7 @@ use crate::command::{Reach, TestOptions};
 use crate::component::{Bench, Described};
 use crate::file;
 use crate::mock::{self, Mock, Role};
+use crate::subject::Subject;
 use trial::Trial;
 
 /// What a component gets where the API does not answer: enough for an interpreter to start.
@@ -27,6 +28,15 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) async fn test(options: &TestOptions) -> anyhow::Result<Verdict> {
     let script = read(options)?;
     let bench = Bench::load(&options.file).await?;
+    let is_hook = matches!(bench.subject(), Subject::Hook(_));
+    ensure!(
+        script.scenarios.iter().all(|scenario| scenario.steps.is_empty()) || script.is_of_a_hook() == is_hook,
+        "{} is {}, and the script {} is for {}",
+        options.file.display(),
+        bench.subject().kind(),
+        options.script.display(),
+        if is_hook { "DNS providers" } else { "issuance hooks: it calls `review`" }
+    );
     let hosts = hosts(&bench, &script);
     let overlay: BTreeMap<String, String> =
         options.environment.iter().map(|one| (one.name.clone(), one.value.clone())).collect();
@@ -38,16 +48,16 @@ pub(crate) async fn test(options: &TestOptions) -> anyhow::Result<Verdict> {
         let result = run.scenario(scenario).await;
         verdict.add(&scenario.name, result, run.bench.reports().take());
     }
-    match run.script.sample() {
+    match Sample::of(&run.script, is_hook) {
+        None if is_hook => verdict.note("no order is allowed after a request, so an API in trouble was not tried"),
         None => verdict.note("no scenario calls `present`, so an API in trouble was not tried"),
-        Some(record) => {
-            let record = txt(record);
+        Some(sample) => {
             for refusal in run.script.all_refusals() {
-                let result = run.refusal(&refusal, &record).await;
+                let result = run.refusal(&refusal, &sample).await;
                 verdict.add(&format!("always {}", refusal.name), result, run.bench.reports().take());
             }
-            verdict.add_extreme("slow", run.slow(&record).await, run.bench.reports().take());
-            verdict.add_extreme("huge", run.huge(&record).await, run.bench.reports().take());
+            verdict.add_extreme("slow", run.slow(&sample).await, run.bench.reports().take());
+            verdict.add_extreme("huge", run.huge(&sample).await, run.bench.reports().take());
         }
     }
     if let Some(result) = run.bare().await {
@@ -70,7 +80,7 @@ fn hosts(bench: &Bench, script: &Script) -> BTreeSet<String> {
     let steps = scenarios.clone().flat_map(|scenario| &scenario.steps);
     let requests = steps.flat_map(|step| &step.exchanges).filter_map(|exchange| mock::host(&exchange.request.url));
     let values = scenarios.flat_map(|scenario| scenario.environment.values()).chain(script.environment.values());
-    let described = bench.description().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
+    let described = bench.introduced().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
     requests.chain(values.filter_map(|value| mock::host(value))).chain(described).collect()
 }
 
@@ -89,12 +99,22 @@ type Finding = Result<Option<String>, String>;
 impl Run {
     /// What can be said without running anything.
     fn completeness(&self) -> Result<(), String> {
-        let description = self.bench.description();
-        let missing = self.script.missing(description.multiple_values);
-        if !missing.is_empty() {
-            return Err(format!("every provider must get these scenarios right, and it lacks {}", missing.join("; ")));
+        match self.bench.subject() {
+            Subject::Provider(plugin) => {
+                let missing = self.script.missing(plugin.description().multiple_values).join("; ");
+                if !missing.is_empty() {
+                    return Err(format!("every provider must get these scenarios right, and it lacks {missing}"));
+                }
+            }
+            Subject::Hook(_) => {
+                let missing = self.script.missing_of_a_hook().join("; ");
+                if !missing.is_empty() {
+                    return Err(format!("the script of every hook must show these, and it lacks {missing}"));
+                }
+            }
         }
-        let known = |name: &str| description.environment.iter().any(|key| key.name == name);
+        let keys = self.bench.introduced().keys;
+        let known = |name: &str| keys.iter().any(|key| key.name == name);
         let unknown: Vec<&str> =
             self.script.environment.keys().map(String::as_str).filter(|name| !known(name)).collect();
         if !unknown.is_empty() {
@@ -105,48 +125,52 @@ impl Run {
     }
 
     async fn scenario(&self, scenario: &Scenario) -> Finding {
-        let plugin = self.equip(self.script.environment_of(scenario), None).await?;
-        let mut trial = Trial::new(&self.mock, &plugin);
+        let subject = self.equip(self.script.environment_of(scenario), None).await?;
+        let mut trial = Trial::new(&self.mock, &subject);
         for (number, step) in scenario.steps.iter().enumerate() {
-            let call = format!("{:?}", step.call).to_lowercase();
+            let call = step.call.as_str();
             trial.step(step).await.map_err(|problem| format!("step {} ({call}): {problem}", number + 1))?;
         }
         Ok(None)
     }
 
-    async fn refusal(&self, refusal: &Refusal, record: &TxtRecord) -> Finding {
-        let plugin = self.equip(self.environment(), None).await?;
+    async fn refusal(&self, refusal: &Refusal, sample: &Sample) -> Finding {
+        let subject = self.equip(self.environment(), None).await?;
         self.mock.play(Role::Always(refusal.response.clone()));
-        let result = plugin.present(record).await.map(drop);
-        trial::compare(&result, Some(&refusal.error)).map(|()| None)
+        let result = sample.ask(&subject).await;
+        trial::compare(&subject, &result, Some(&refusal.error)).map(|()| None)
     }
 
     /// An API that accepts requests and does not answer must end in the class `unavailable` or the host's time-out,
     /// both of which are tried again.
-    async fn slow(&self, record: &TxtRecord) -> Finding {
-        let plugin = self.equip(self.environment(), Some(SHORT_TIMEOUT)).await?;
+    async fn slow(&self, sample: &Sample) -> Finding {
+        let subject = self.equip(self.environment(), Some(SHORT_TIMEOUT)).await?;
         self.mock.play(Role::Late);
-        match tokio::time::timeout(SHORT_TIMEOUT + GRACE, plugin.present(record)).await {
+        match tokio::time::timeout(SHORT_TIMEOUT + GRACE, sample.ask(&subject)).await {
             Err(_) => Err("the call outlived its time-out: this is a defect of the host, please report it".to_owned()),
-            Ok(Ok(_)) => Err("it took an API that never answered for a success".to_owned()),
+            Ok(Ok(())) => Err("it took an API that never answered for a success".to_owned()),
             Ok(Err(CallError::Timeout { .. })) => Ok(Some("ended by the host's time-out".to_owned())),
             Ok(Err(CallError::Refused { kind: ErrorKind::Unavailable, .. })) => {
                 Ok(Some("it gave up itself, in time".to_owned()))
             }
             Ok(Err(CallError::Refused { kind, message, .. })) => Err(format!(
-                "expected an error of kind unavailable, which is tried again, or the host's time-out; got {kind}: {message}"
+                "expected an error of kind {}, or the host's time-out; got {}: {message}",
+                subject.word(ErrorKind::Unavailable),
+                subject.word(kind)
             )),
             Ok(Err(error)) => Err(trial::broken(&error)),
         }
     }
 
     /// A body without an end must be given up, by the component or by a limit.
-    async fn huge(&self, record: &TxtRecord) -> Finding {
-        let plugin = self.equip(self.environment(), None).await?;
+    async fn huge(&self, sample: &Sample) -> Finding {
+        let subject = self.equip(self.environment(), None).await?;
         self.mock.play(Role::Endless);
-        match plugin.present(record).await {
-            Ok(_) => Ok(Some("it does not read the body".to_owned())),
-            Err(CallError::Refused { kind, .. }) => Ok(Some(format!("given up with an error of kind {kind}"))),
+        match sample.ask(&subject).await {
+            Ok(()) => Ok(Some("it does not read the body".to_owned())),
+            Err(CallError::Refused { kind, .. }) => {
+                Ok(Some(format!("given up with an error of kind {}", subject.word(kind))))
+            }
             Err(
                 error @ (CallError::OutOfMemory { .. } | CallError::OutOfFuel { .. } | CallError::OutOfBounds { .. }),
             ) => Ok(Some(format!("stopped by a limit: {error}"))),
@@ -157,23 +181,28 @@ impl Run {
         }
     }
 
-    /// Without what it needs, `check` must say so.
+    /// Without what it needs, `check` or `review` must say so.
     async fn bare(&self) -> Option<Finding> {
-        self.bench.description().environment.iter().find(|key| key.required)?;
-        let plugin = match self.equip(BTreeMap::new(), None).await {
-            Ok(plugin) => plugin,
+        self.bench.introduced().keys.iter().find(|key| key.required)?;
+        let subject = match self.equip(BTreeMap::new(), None).await {
+            Ok(subject) => subject,
             Err(problem) => return Some(Err(problem)),
         };
         self.mock.play(Role::Exchanges(std::collections::VecDeque::new()));
-        let finding = match plugin.check().await {
-            Err(CallError::Refused { kind: ErrorKind::Config, .. }) => Ok(None),
-            Err(CallError::Refused { kind, message, .. }) => {
-                Err(format!("`check` must end with an error of kind config, got {kind}: {message}"))
-            }
-            Err(error) => Err(trial::broken(&error)),
-            Ok(()) => Err("`check` succeeds although required variables are missing".to_owned()),
+        let (call, expected, ended) = match &subject {
+            Subject::Provider(plugin) => ("check", ErrorKind::Config, plugin.check().await),
+            Subject::Hook(hook) => ("review", ErrorKind::Unavailable, hook.review(&any_order()).await),
         };
-        Some(finding)
+        Some(match ended {
+            Err(CallError::Refused { kind, .. }) if kind == expected => Ok(None),
+            Err(CallError::Refused { kind, message, .. }) => Err(format!(
+                "`{call}` must end with an error of kind {}, got {}: {message}",
+                subject.word(expected),
+                subject.word(kind)
+            )),
+            Err(error) => Err(trial::broken(&error)),
+            Ok(()) => Err(format!("`{call}` succeeds although required variables are missing")),
+        })
     }
 
     fn environment(&self) -> BTreeMap<String, String> {
@@ -186,7 +215,7 @@ impl Run {
         &self,
         mut environment: BTreeMap<String, String>,
         timeout: Option<Duration>,
-    ) -> Result<Plugin, String> {
+    ) -> Result<Subject, String> {
         // Where nothing is set, nothing is meant to be.
         if !environment.is_empty() {
             environment.extend(self.overlay.clone());
@@ -199,6 +228,43 @@ impl Run {
         let reachable = self.bench.reachable(&environment, &self.reach, Described::All).map_err(said)?;
         self.bench.equip(&environment, reachable.grants, adjust).await.map_err(said)
     }
+}
+
+/// The call that an API in trouble is tried with.
+enum Sample {
+    Present(TxtRecord),
+    Review(ProposedOrder),
+}
+
+impl Sample {
+    fn of(script: &Script, is_hook: bool) -> Option<Self> {
+        match is_hook {
+            true => script.sample_order().map(|order| Self::Review(proposed(order))),
+            false => script.sample().map(|record| Self::Present(txt(record))),
+        }
+    }
+
+    async fn ask(&self, subject: &Subject) -> Result<(), CallError> {
+        match (subject, self) {
+            (Subject::Provider(plugin), Self::Present(record)) => plugin.present(record).await.map(drop),
+            (Subject::Hook(hook), Self::Review(order)) => hook.review(order).await,
+            // The script is for the component's world.
+            _ => Ok(()),
+        }
+    }
+}
+
+fn any_order() -> ProposedOrder {
+    let domains = vec!["www.example.com".to_owned()];
+    ProposedOrder { domains, issuer: "letsencrypt".to_owned(), challenge: ChallengeKind::Dns }
+}
+
+fn proposed(order: &wanted::ProposedOrder) -> ProposedOrder {
+    let challenge = match order.challenge {
+        wanted::Challenge::Dns => ChallengeKind::Dns,
+        wanted::Challenge::Http => ChallengeKind::Http,
+    };
+    ProposedOrder { domains: order.domains.clone(), issuer: order.issuer.clone(), challenge }
 }
 
 fn txt(record: &Record) -> TxtRecord {

@@ -15,14 +15,15 @@ mod new;
 pub mod quantity;
 mod replay;
 mod run;
+mod subject;
 pub mod table;
 pub mod text;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 pub use command::{
-    Assignment, BenchOptions, BuildOptions, CallName, Command, Help, Invocation, Language, NewOptions, Reach,
-    ReplayOptions, RunOptions, TestOptions, UsageError, Variable,
+    Assignment, BenchOptions, BuildOptions, CallName, Challenge, Command, Help, Invocation, Kind, Language, NewOptions,
+    Reach, ReplayOptions, RunOptions, TestOptions, UsageError, Variable,
 };
 pub use conformance::{Row, Verdict};
 pub use replay::Replayed;
@@ -64,7 +65,13 @@ async fn act(command: Command) -> anyhow::Result<()> {
 
 /// Lets the component's log be seen, and what the host says about its requests.
 fn show_log() {
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).without_time();
+    // Colours are for people, who may not want them either: https://no-color.org
+    let wants_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(wants_colours && std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time();
     // A program that embeds this may have one.
     let _ = lines.try_init();
 }

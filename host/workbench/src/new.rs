@@ -5,9 +5,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 
-use crate::command::{Language, NewOptions};
+use crate::command::{Kind, Language, NewOptions};
 
 /// Longer names do not fit into metrics and tables.
 const MAX_NAME_BYTES: usize = 40;
@@ -52,7 +52,7 @@ pub(crate) fn new(options: &NewOptions) -> anyhow::Result<String> {
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
     let partial = parent.join(format!(".{name}.{}", std::process::id()));
-    let written = write(&partial, name, options.language)
+    let written = write(&partial, name, parts(options)?)
         .and_then(|()| fs::rename(&partial, &folder).with_context(|| format!("{} cannot be made", folder.display())));
     if let Err(error) = written {
         // What is left is ours; if it cannot be removed either, the first error says more.
@@ -61,9 +61,17 @@ pub(crate) fn new(options: &NewOptions) -> anyhow::Result<String> {
     }
     let at = folder.display();
     Ok(format!(
-        "{at} holds the plugin `{name}`: {}\n\nNext:\n\n  cd {at}\n{}  acme-manager-server plugin build\n  \
+        "{at} holds the {} `{name}`: {}, and conformance.json, the conversation with {}\n\nNext:\n\n  cd {at}\n{}  acme-manager-server plugin build\n  \
          acme-manager-server plugin test target/plugin/{name}.wasm\n\nREADME.md there says what to change.\n",
+        match options.kind {
+            Kind::DnsProvider => "plugin",
+            Kind::IssuanceHook => "issuance hook",
+        },
         options.language.sources(),
+        match options.kind {
+            Kind::DnsProvider => "the vendor's API",
+            Kind::IssuanceHook => "the service that it asks",
+        },
         options.language.preparations(),
     ))
 }
@@ -81,22 +89,36 @@ fn check(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write(folder: &Path, name: &str, language: Language) -> anyhow::Result<()> {
-    let parts: &[Part] = match language {
-        Language::Rust => &[
-            template(files::RUST_TEMPLATE),
+/// Where the format of scripts is described, in projects that do not have the whole SDK.
+const SCRIPT_FORMAT: &str = "conformance";
+
+/// What a project consists of.
+fn parts(options: &NewOptions) -> anyhow::Result<Vec<Part>> {
+    let rust = |files| {
+        vec![
+            template(files),
             verbatim(files::LOCK, ""),
             verbatim(files::RUST_SDK, "acme-manager-sdk"),
             verbatim(files::CONTRACT, "acme-manager-sdk"),
             verbatim(files::SDK_MANIFEST, "acme-manager-sdk"),
-        ],
-        Language::Python => {
-            &[template(files::PYTHON_TEMPLATE), verbatim(files::PYTHON_SDK, ""), verbatim(files::CONTRACT, "")]
-        }
-        Language::Javascript => {
-            &[template(files::JAVASCRIPT_TEMPLATE), verbatim(files::JAVASCRIPT_SDK, ""), verbatim(files::CONTRACT, "")]
-        }
+        ]
     };
+    let other = |files, sdk| {
+        let format = verbatim(files::SCRIPT_FORMAT, SCRIPT_FORMAT);
+        vec![template(files), verbatim(sdk, ""), verbatim(files::CONTRACT, ""), format]
+    };
+    Ok(match (options.kind, options.language) {
+        (Kind::DnsProvider, Language::Rust) => rust(files::RUST_TEMPLATE),
+        (Kind::DnsProvider, Language::Python) => other(files::PYTHON_TEMPLATE, files::PYTHON_SDK),
+        (Kind::DnsProvider, Language::Javascript) => other(files::JAVASCRIPT_TEMPLATE, files::JAVASCRIPT_SDK),
+        (Kind::IssuanceHook, Language::Rust) => rust(files::RUST_HOOK_TEMPLATE),
+        (Kind::IssuanceHook, Language::Python | Language::Javascript) => bail!(
+            "issuance hooks are written in Rust: leave --lang out. The SDKs of the other languages are for DNS providers"
+        ),
+    })
+}
+
+fn write(folder: &Path, name: &str, parts: Vec<Part>) -> anyhow::Result<()> {
     for part in parts {
         for File { path, bytes } in part.files {
             // A manifest under its own name would be one of this workspace.
@@ -135,9 +157,9 @@ fn fill(text: &str, name: &str) -> String {
 impl Language {
     fn sources(self) -> &'static str {
         match self {
-            Self::Rust => "src/lib.rs, and conformance.json, the conversation with the vendor's API",
-            Self::Python => "app.py, and conformance.json, the conversation with the vendor's API",
-            Self::Javascript => "app.js, and conformance.json, the conversation with the vendor's API",
+            Self::Rust => "src/lib.rs",
+            Self::Python => "app.py",
+            Self::Javascript => "app.js",
         }
     }
 
@@ -155,17 +177,27 @@ mod tests {
     use super::*;
 
     fn options(name: &str, folder: PathBuf, language: Language) -> NewOptions {
-        NewOptions { name: name.into(), language, folder: Some(folder) }
+        NewOptions { name: name.into(), language, kind: Kind::DnsProvider, folder: Some(folder) }
     }
 
     #[test]
     fn a_project_names_its_plugin_in_every_spelling() {
         let place = tempfile::tempdir().unwrap();
-        for language in [Language::Rust, Language::Python, Language::Javascript] {
-            let folder = place.path().join(format!("below/{language:?}"));
-            new(&options("my-dns2", folder.clone(), language)).unwrap();
+        for (language, kind, variable) in [
+            (Language::Rust, Kind::DnsProvider, "\"MY_DNS2_API_TOKEN\""),
+            (Language::Python, Kind::DnsProvider, "\"MY_DNS2_API_TOKEN\""),
+            (Language::Javascript, Kind::DnsProvider, "\"MY_DNS2_API_TOKEN\""),
+            (Language::Rust, Kind::IssuanceHook, "\"MY_DNS2_TOKEN\""),
+        ] {
+            let folder = place.path().join(format!("below/{language:?}-{kind:?}"));
+            new(&NewOptions { kind, ..options("my-dns2", folder.clone(), language) }).unwrap();
             let script = fs::read_to_string(folder.join("conformance.json")).unwrap();
-            assert!(script.contains("\"MY_DNS2_API_TOKEN\""), "{language:?}: {script}");
+            assert!(script.contains(variable), "{language:?}: {script}");
+            // Every file that the project's page points to is there.
+            let page = fs::read_to_string(folder.join("README.md")).unwrap();
+            for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                assert!(link.starts_with("http") || folder.join(link).is_file(), "{language:?}: {link}");
+            }
             let mut left = vec![folder];
             while let Some(path) = left.pop() {
                 if path.is_dir() {
@@ -177,6 +209,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_hook_in_a_language_without_them_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let options = options("a", place.path().join("a"), Language::Python);
+        let error = new(&NewOptions { kind: Kind::IssuanceHook, ..options }).unwrap_err().to_string();
+        assert!(error.contains("written in Rust"), "{error}");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{CallError, Plugin, RecordedError, Recording, TxtRecord};
+use acme_manager_plugin_runtime::{CallError, RecordedError, Recording, TxtRecord};
 use anyhow::{Context as _, bail};
 
 use crate::command::{Reach, ReplayOptions};
 use crate::component::{Bench, Described};
 use crate::file;
 use crate::mock::{self, Mock, Role};
+use crate::subject::Subject;
 use crate::text::plain;
 
 /// Where nothing was answered, nobody wants to wait as long as a server did.
@@ -32,7 +33,7 @@ pub struct Replayed {
 pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> {
     let recording = read(options)?;
     let bench = Bench::load(&options.file).await?;
-    let described = bench.description().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
+    let described = bench.introduced().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
     let asked = recording.exchanges.iter().filter_map(|exchange| mock::host(&exchange.url));
     let mock = Mock::start(asked.chain(described).collect::<BTreeSet<_>>()).await?;
     let mut environment = recording.environment.clone();
@@ -41,16 +42,16 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
     let hosts = recording.exchanges.iter().filter_map(|exchange| origin(&exchange.url)).collect();
     let reach = Reach { hosts, ..Reach::default() };
     let reachable = bench.reachable(&environment, &reach, Described::All)?;
-    let plugin = bench.equip(&environment, reachable.grants, |settings| {
+    let subject = bench.equip(&environment, reachable.grants, |settings| {
         mock.lead_here(settings);
         settings.limits.timeout = TIMEOUT;
     });
-    let plugin = plugin.await.context("with the recorded environment; --env NAME=VALUE changes it")?;
+    let subject = subject.await.context("with the recorded environment; --env NAME=VALUE changes it")?;
     mock.play(Role::Recorded(recording.exchanges.iter().cloned().collect()));
-    let ended = call(&plugin, &recording).await?;
+    let ended = call(&subject, &recording).await?;
     let review = mock.review();
     let mut text = String::new();
-    if recording.component.digest != plugin.digest().to_string() {
+    if recording.component.digest != subject.digest().to_string() {
         text += "the recording is of another build of the component\n";
     }
     for (number, exchange) in recording.exchanges.iter().enumerate() {
@@ -87,7 +88,16 @@ fn read(options: &ReplayOptions) -> anyhow::Result<Recording> {
         .with_context(|| format!("{} is no recording: `plugin run --record` makes one", options.recording.display()))
 }
 
-async fn call(plugin: &Plugin, recording: &Recording) -> anyhow::Result<Option<CallError>> {
+async fn call(subject: &Subject, recording: &Recording) -> anyhow::Result<Option<CallError>> {
+    let plugin = match subject {
+        Subject::Provider(plugin) => plugin,
+        Subject::Hook(hook) => match (recording.function.as_str(), &recording.order) {
+            ("review", Some(order)) => return Ok(hook.review(order).await.err()),
+            ("describe", _) => return Ok(hook.describe().await.err()),
+            ("review", None) => bail!("the recording has no order"),
+            (other, _) => bail!("the recording is of a call of {other:?}, which an issuance hook does not have"),
+        },
+    };
     let handle = recording.handle.as_deref().unwrap_or_default();
     let record = || -> anyhow::Result<&TxtRecord> { recording.record.as_ref().context("the recording has no record") };
     Ok(match recording.function.as_str() {

@@ -7,16 +7,19 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{CallError, CallReport, Description, Function, Plugin, Recording, TxtRecord};
+use acme_manager_plugin_runtime::{
+    CallError, CallReport, ChallengeKind, Description, EnvironmentKey, Function, ProposedOrder, Recording, TxtRecord,
+};
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rand::RngCore as _;
 
-use crate::command::{CallName, RunOptions};
+use crate::command::{CallName, Challenge, RunOptions};
 use crate::component::{Bench, Described, Reachable};
 use crate::file;
 use crate::quantity::{bytes, count, time};
+use crate::subject::{Introduced, Subject};
 use crate::text::{block, plain, shell};
 
 /// For this user alone: what a vendor says of an account is nobody else's business.
@@ -33,14 +36,14 @@ type Kept = Arc<Mutex<Option<Recording>>>;
 pub(crate) async fn run(options: &RunOptions, tell: impl FnOnce(&str)) -> anyhow::Result<String> {
     let bench = Bench::load(&options.file).await?;
     if options.call == CallName::Describe {
-        return Ok(described(bench.description()));
+        return Ok(described(bench.subject()));
     }
-    let record = record(options)?;
-    let environment = environment::of(options, bench.description(), Path::new(""))?;
+    let question = Question::of(options, bench.subject())?;
+    let environment = environment::of(options, bench.introduced().keys, Path::new(""))?;
     let reachable = bench.reachable(&environment, &options.reach, Described::Certain)?;
     tell(&announced(&environment, &reachable));
     let kept = Kept::default();
-    let plugin = bench
+    let subject = bench
         .equip(&environment, reachable.grants, |settings| {
             settings.limits.timeout = Duration::from_secs(options.timeout);
             let kept = kept.clone();
@@ -50,7 +53,7 @@ pub(crate) async fn run(options: &RunOptions, tell: impl FnOnce(&str)) -> anyhow
         })
         .await?;
     bench.reports().take();
-    let result = call(&plugin, options, record.as_ref()).await;
+    let result = question.ask(&subject, options).await;
     let cost = bench.reports().take().into_iter().find(|report| report.function != Function::Describe);
     let mut text = cost.as_ref().map(told).unwrap_or_default();
     let recorded = match &options.record {
@@ -111,23 +114,60 @@ fn announced(environment: &BTreeMap<String, String>, reachable: &Reachable) -> S
     text
 }
 
-async fn call(plugin: &Plugin, options: &RunOptions, record: Option<&TxtRecord>) -> Result<String, CallError> {
-    let handle = options.handle.as_deref().unwrap_or_default();
-    match (options.call, record) {
-        (CallName::Present, Some(record)) => {
-            plugin.present(record).await.map(|handle| presented(options, record, &handle))
+/// What is asked of a component.
+enum Question {
+    Check,
+    Present(TxtRecord),
+    Cleanup(TxtRecord),
+    Ready(TxtRecord),
+    Review(ProposedOrder),
+}
+
+impl Question {
+    /// What a command line asks of a component, if it is one that can be asked.
+    fn of(options: &RunOptions, subject: &Subject) -> anyhow::Result<Self> {
+        let is_for_hooks = options.call == CallName::Review;
+        ensure!(
+            is_for_hooks == matches!(subject, Subject::Hook(_)),
+            "{} is {}, which has the calls {}",
+            options.file.display(),
+            subject.kind(),
+            if is_for_hooks { "describe, check, present, cleanup and ready" } else { "describe and review" }
+        );
+        Ok(match options.call {
+            CallName::Describe | CallName::Check => Self::Check,
+            CallName::Present => Self::Present(record(options)?),
+            CallName::Cleanup => Self::Cleanup(record(options)?),
+            CallName::Ready => Self::Ready(record(options)?),
+            CallName::Review => Self::Review(order(options)?),
+        })
+    }
+
+    /// Asks, and says what a success means.
+    async fn ask(&self, subject: &Subject, options: &RunOptions) -> Result<String, CallError> {
+        let handle = options.handle.as_deref().unwrap_or_default();
+        let said = |text: &str| text.to_owned();
+        match (subject, self) {
+            (Subject::Hook(hook), Self::Review(order)) => {
+                hook.review(order).await.map(|()| said("the order is allowed\n"))
+            }
+            (Subject::Provider(plugin), Self::Present(record)) => {
+                plugin.present(record).await.map(|handle| presented(options, record, &handle))
+            }
+            (Subject::Provider(plugin), Self::Cleanup(record)) => {
+                let gone = format!("{} no longer holds {}\n", record.name, record.value);
+                plugin.cleanup(record, handle).await.map(|()| gone)
+            }
+            (Subject::Provider(plugin), Self::Ready(record)) => plugin
+                .ready(record, handle)
+                .await
+                .map(|ready| said(if ready { "the change is live\n" } else { "the change is not live yet\n" })),
+            (Subject::Provider(plugin), _) => {
+                let works = "the environment is complete and, as far as the plugin looked, works\n";
+                plugin.check().await.map(|()| said(works))
+            }
+            (Subject::Hook(hook), _) => hook.describe().await.map(|_| String::new()),
         }
-        (CallName::Cleanup, Some(record)) => {
-            plugin.cleanup(record, handle).await.map(|()| format!("{} no longer holds {}\n", record.name, record.value))
-        }
-        (CallName::Ready, Some(record)) => plugin.ready(record, handle).await.map(|ready| match ready {
-            true => "the change is live\n".to_owned(),
-            false => "the change is not live yet\n".to_owned(),
-        }),
-        _ => plugin
-            .check()
-            .await
-            .map(|()| "the environment is complete and, as far as the plugin looked, works\n".to_owned()),
     }
 }
 
@@ -173,38 +213,56 @@ fn told(report: &CallReport) -> String {
 }
 
 /// What a component says of itself.
-fn described(description: &Description) -> String {
-    let seconds = |time: Duration| time.as_secs();
-    let mut text = format!(
-        "{} {}, {}\nhosts: {}\ntime to live: {} s; shown everywhere within {} s, looked for every {} s\n\
-         values at one name: {}; says when a change is live: {}\n",
-        description.name,
-        description.version,
-        description.homepage,
-        description.hosts.join(", "),
-        description.default_ttl,
-        seconds(description.propagation_timeout),
-        seconds(description.propagation_interval),
-        if description.multiple_values { "several" } else { "one" },
-        if description.reports_ready { "yes" } else { "no" },
-    );
-    for key in &description.environment {
-        let marks = [(key.required, "required"), (key.secret, "secret"), (key.endpoint, "endpoint")];
-        let marks: Vec<&str> = marks.into_iter().filter_map(|(is_set, word)| is_set.then_some(word)).collect();
-        let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
-        let default = key.default.as_ref().map(|value| format!(" [{value}]")).unwrap_or_default();
-        text += &format!("  {}{marks}{default}: {}\n", key.name, key.help);
+fn described(subject: &Subject) -> String {
+    let Introduced { name, version, homepage, hosts, keys } = subject.introduced();
+    let home = if homepage.is_empty() { String::new() } else { format!(", {homepage}") };
+    let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
+    let mut text = format!("{name} {version}, {}{home}\nhosts: {hosts}\n", subject.kind());
+    if let Subject::Provider(plugin) = subject {
+        text += &times(plugin.description());
     }
-    text
+    keys.iter().fold(text, |text, key| text + &variable(key))
 }
 
-/// The record to call with; nothing for `check`.
-fn record(options: &RunOptions) -> anyhow::Result<Option<TxtRecord>> {
-    if options.call == CallName::Check {
-        return Ok(None);
-    }
+fn times(description: &Description) -> String {
+    format!(
+        "time to live: {} s; shown everywhere within {} s, looked for every {} s\nvalues at one name: {}; says when a \
+         change is live: {}\n",
+        description.default_ttl,
+        description.propagation_timeout.as_secs(),
+        description.propagation_interval.as_secs(),
+        if description.multiple_values { "several" } else { "one" },
+        if description.reports_ready { "yes" } else { "no" },
+    )
+}
+
+fn variable(key: &EnvironmentKey) -> String {
+    let marks = [(key.required, "required"), (key.secret, "secret"), (key.endpoint, "endpoint")];
+    let marks: Vec<&str> = marks.into_iter().filter_map(|(is_set, word)| is_set.then_some(word)).collect();
+    let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+    let default = key.default.as_ref().map(|value| format!(" [{value}]")).unwrap_or_default();
+    format!("  {}{marks}{default}: {}\n", key.name, key.help)
+}
+
+/// The order to ask about.
+fn order(options: &RunOptions) -> anyhow::Result<ProposedOrder> {
+    ensure!(!options.domains.is_empty(), "--domain is missing: a name of the certificate, `www.example.com`");
+    let challenge = match options.challenge {
+        Challenge::Dns => ChallengeKind::Dns,
+        Challenge::Http => ChallengeKind::Http,
+    };
+    let domains = options.domains.iter().map(|name| tidy(name)).collect();
+    Ok(ProposedOrder { domains, issuer: options.issuer.clone(), challenge })
+}
+
+/// A name as the server hands it over.
+fn tidy(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// The record to call with.
+fn record(options: &RunOptions) -> anyhow::Result<TxtRecord> {
     let name = options.name.as_deref().context("--name is missing: the full name, `_acme-challenge.example.com`")?;
-    let tidy = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
     let zone = options.zone.as_deref().map(tidy).unwrap_or_default();
     let name = tidy(name);
     ensure!(
@@ -220,7 +278,7 @@ fn record(options: &RunOptions) -> anyhow::Result<Option<TxtRecord>> {
         }
         None => bail!("--value is missing: which value, of those at {name}"),
     };
-    Ok(Some(TxtRecord { zone, name, value, ttl: options.ttl }))
+    Ok(TxtRecord { zone, name, value, ttl: options.ttl })
 }
 
 #[cfg(test)]

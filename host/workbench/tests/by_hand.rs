@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use acme_manager_workbench::{
-    BenchOptions, CallName, Reach, ReplayOptions, RunOptions, Variable, call, measure, replay,
+    BenchOptions, CallName, Challenge, Reach, ReplayOptions, RunOptions, Variable, call, measure, replay,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -66,6 +66,9 @@ fn bench(url: &str, call: CallName) -> Bench {
         value: None,
         ttl: 0,
         handle: None,
+        domains: Vec::new(),
+        issuer: "letsencrypt".into(),
+        challenge: Challenge::Dns,
         env_file: Some(env_file),
         environment: vec![format!("DO_API_URL={url}").parse::<Variable>().expect("loopback and a folder")],
         reach: Reach { cidrs: vec!["127.0.0.0/8".parse().expect("loopback and a folder")], ..Reach::default() },
@@ -193,7 +196,12 @@ async fn secrets_stay_off_the_command_line_and_mistakes_are_explained() {
 async fn what_a_component_says_of_itself_is_shown_in_words() {
     let bench = bench("http://127.0.0.1:1", CallName::Describe);
     let text = call(&bench.options).await.expect("a description");
-    for words in ["digitalocean 0.1.0, https://", "hosts: api.digitalocean.com\n", "  DO_AUTH_TOKEN (", "secret)"] {
+    for words in [
+        "digitalocean 0.1.0, a DNS provider, https://",
+        "hosts: api.digitalocean.com\n",
+        "  DO_AUTH_TOKEN (",
+        "secret)",
+    ] {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }
     assert!(!text.contains("Description {") && !text.contains("Some("), "{text}");

@@ -131,7 +131,10 @@ async fn a_broken_plugin_fails_and_does_not_hang() {
         "{failed:?}"
     );
     assert!(failed.iter().any(|f| f.starts_with("exits: step 1") && f.contains("exit")), "{failed:?}");
-    assert!(failed.iter().any(|f| f.starts_with("script: it lacks")), "{failed:?}");
+    assert!(
+        failed.iter().any(|f| f.starts_with("script: every provider must get") && f.contains("it lacks happy path")),
+        "{failed:?}"
+    );
 }
 
 #[tokio::test]

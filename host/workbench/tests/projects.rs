@@ -1,10 +1,14 @@
 //! New projects in every language: written, built with the language's tools, run under the real host.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use acme_manager_workbench::{BuildOptions, Language, NewOptions, TestOptions, build_project, new_project, test};
+use acme_manager_workbench::{
+    BenchOptions, BuildOptions, Invocation, Kind, Language, NewOptions, ReplayOptions, RunOptions, TestOptions,
+    build_project, call, measure, new_project, replay, test,
+};
 use tempfile::TempDir;
 
 fn root() -> PathBuf {
@@ -17,9 +21,14 @@ struct Project {
 }
 
 fn project(language: Language) -> Project {
+    project_of(Kind::DnsProvider, language)
+}
+
+fn project_of(kind: Kind, language: Language) -> Project {
     let place = tempfile::tempdir().expect("a folder");
     let folder = place.path().join("my-dns");
-    new_project(&NewOptions { name: "my-dns".into(), language, folder: Some(folder.clone()) }).expect("it is written");
+    new_project(&NewOptions { name: "my-dns".into(), language, kind, folder: Some(folder.clone()) })
+        .expect("it is written");
     Project { folder, _place: place }
 }
 
@@ -28,23 +37,79 @@ impl Project {
         build_project(&BuildOptions { folder: self.folder.clone() }).await
     }
 
-    /// Builds it and plays its script to the component.
-    async fn passes(&self) {
-        let said = self.build().await.expect("it builds");
-        let component = self.folder.join("target/plugin/my-dns.wasm");
-        for expected in ["checksum: ", "MY_DNS_API_TOKEN: file:", "allowed_hosts: [\"api.example.com\"]"] {
-            assert!(said.contains(expected), "{expected} is not in:\n{said}");
-        }
-        let options = TestOptions {
-            file: component,
+    fn options(&self) -> TestOptions {
+        TestOptions {
+            file: self.folder.join("target/plugin/my-dns.wasm"),
             script: self.folder.join("conformance.json"),
             environment: Vec::new(),
             allowed_hosts: Vec::new(),
+        }
+    }
+
+    /// Asks a hook by hand: it refuses, which is recorded, played back and told.
+    async fn is_asked_by_hand(&self) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback and a folder");
+        let url = format!("http://{}", listener.local_addr().expect("loopback and a folder"));
+        let service = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("loopback and a folder");
+            let mut asked = vec![0; 64 << 10];
+            let mut length = 0;
+            while !asked[..length].ends_with(b"}") {
+                length += stream.read(&mut asked[length..]).expect("loopback and a folder");
+            }
+            let body = "{\"allowed\": false, \"reason\": \"not on a Friday\"}";
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all((head + body).as_bytes()).expect("loopback and a folder");
+            String::from_utf8_lossy(&asked[..length]).into_owned()
+        });
+        let secrets = self.folder.join("secrets");
+        fs::write(&secrets, "MY_DNS_TOKEN=an-invented-token\n").expect("loopback and a folder");
+        let (file, record) = (self.options().file, self.folder.join("failure.json"));
+        let (file_text, record_text) = (file.display().to_string(), record.display().to_string());
+        let line = |call: &str| {
+            format!(
+                "run {file_text} {call} --env-file {} --env MY_DNS_URL={url} --allow-cidr 127.0.0.0/8 --record {record_text}",
+                secrets.display()
+            )
         };
-        let verdict = test(&options).await.expect("it can be tried");
+        let error = call(&run_options(&line("review --domain WWW.example.com. --challenge http")))
+            .await
+            .expect_err("it says no");
+        assert!(error.to_string().contains("not on a Friday"), "{error}");
+        let asked = service.join().expect("loopback and a folder");
+        assert!(asked.contains("\"www.example.com\"") && asked.contains("http-01"), "{asked}");
+        let recorded = fs::read_to_string(&record).expect("loopback and a folder");
+        assert!(recorded.contains("www.example.com") && !recorded.contains("an-invented-token"), "{recorded}");
+        let options = ReplayOptions { file, recording: record, environment: Vec::new() };
+        let replayed = replay(&options).await.expect("loopback and a folder");
+        assert!(replayed.is_same && replayed.text.contains("not on a Friday"), "{}", replayed.text);
+
+        let error =
+            call(&run_options(&line("present --name _acme-challenge.example.com"))).await.expect_err("it says no");
+        assert!(error.to_string().contains("an issuance hook, which has the calls describe and review"), "{error}");
+        let error = call(&run_options(&line("review"))).await.expect_err("it says no");
+        assert!(error.to_string().contains("--domain is missing"), "{error}");
+        let said = call(&run_options(&format!("run {file_text} describe"))).await.expect("loopback and a folder");
+        assert!(said.contains("an issuance hook") && said.contains("MY_DNS_TOKEN (required, secret)"), "{said}");
+    }
+
+    /// Builds it and plays its script to the component.
+    async fn passes(&self) {
+        let said = self.build().await.expect("it builds");
+        for expected in ["checksum: ", "MY_DNS_API_TOKEN: file:", "allowed_hosts: [\"api.example.com\"]"] {
+            assert!(said.contains(expected), "{expected} is not in:\n{said}");
+        }
+        let verdict = test(&self.options()).await.expect("it can be tried");
         assert_eq!(verdict.failed(), 0, "{verdict}");
         assert!(verdict.rows.len() > 9, "{verdict}");
     }
+}
+
+fn run_options(line: &str) -> RunOptions {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let Ok(Invocation::Run(command)) = acme_manager_workbench::Command::read(&words) else { panic!("{line}") };
+    let acme_manager_workbench::Command::Run(options) = *command else { panic!("{line}") };
+    *options
 }
 
 fn run(command: &mut Command, hint: &str) {
@@ -80,6 +145,49 @@ async fn a_project_in_rust_passes_and_its_mistakes_are_explained() {
     fs::write(&manifest, text.replace("[\"cdylib\", \"rlib\"]", "[\"rlib\"]")).unwrap();
     let error = project.build().await.unwrap_err().to_string();
     assert!(error.contains("crate-type = [\"cdylib\", \"rlib\"]"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_passes_and_one_that_consents_unasked_does_not() {
+    let project = project_of(Kind::IssuanceHook, Language::Rust);
+    let said = project.build().await.expect("it builds");
+    for expected in ["kind: issuance-hook\n", "MY_DNS_TOKEN: file:", "allowed_hosts: [\"policy.example.com\"]"] {
+        assert!(said.contains(expected), "{expected} is not in:\n{said}");
+    }
+    let options = project.options();
+    let verdict = test(&options).await.expect("it can be tried");
+    assert_eq!(verdict.failed(), 0, "{verdict}");
+    let tried: Vec<&str> = verdict.rows.iter().map(|row| row.scenario.as_str()).collect();
+    for scenario in ["allowed", "refused", "always 401", "always 429", "always 500", "slow", "huge", "no environment"] {
+        assert!(tried.contains(&scenario), "{scenario} is not in {tried:?}");
+    }
+    measure(&BenchOptions { file: options.file.clone(), calls: 10 }).await.expect("it can be measured");
+    project.is_asked_by_hand().await;
+
+    // The script of a provider, and one that never says no.
+    let provider = root().join("plugins/digitalocean/conformance.json");
+    let error = test(&TestOptions { script: provider, ..options.clone() }).await.unwrap_err().to_string();
+    assert!(error.contains("is an issuance hook") && error.contains("is for DNS providers"), "{error}");
+    let text = fs::read_to_string(&options.script).unwrap();
+    fs::write(&options.script, text.replace("\"kind\": \"refused\"", "\"kind\": \"failed\"")).unwrap();
+    let verdict = test(&options).await.unwrap();
+    assert!(verdict.failed() == 2 && verdict.to_string().contains("an order that is refused"), "{verdict}");
+    fs::write(&options.script, text).unwrap();
+
+    let sources = project.folder.join("src/lib.rs");
+    let good = fs::read_to_string(&sources).unwrap();
+    let careless = good.replace(
+        ".send()?.json()?;",
+        ".send().and_then(|answer| answer.json()).unwrap_or(Verdict { allowed: true, reason: String::new() });",
+    );
+    assert_ne!(good, careless);
+    fs::write(&sources, careless).unwrap();
+    project.build().await.expect("it builds");
+    let verdict = test(&options).await.unwrap();
+    for scenario in ["an answer that says neither", "always 401", "always 429", "always 500"] {
+        let row = verdict.rows.iter().find(|row| row.scenario == scenario).unwrap();
+        assert!(row.result.as_ref().is_err_and(|problem| problem.contains("but it succeeded")), "{verdict}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

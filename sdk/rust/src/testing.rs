@@ -13,6 +13,8 @@
 //! assert_eq!(client.get("zones").query("name", "example.com").send().unwrap().status(), 200);
 //! ```
 
+#[cfg(feature = "issuance-hook")]
+mod hook_script;
 mod script;
 
 use std::cell::RefCell;
@@ -23,6 +25,8 @@ use crate::bindings::acme_manager::dns::exchange::{Failure, Transport};
 use crate::host::Level;
 use crate::http::{Outgoing, RawResponse};
 use crate::{Error, TxtRecord};
+#[cfg(feature = "issuance-hook")]
+pub use hook_script::run_hook_script;
 pub use script::run_script;
 
 /// The time that a call has in tests, until [`MockApi::remaining`] sets another.

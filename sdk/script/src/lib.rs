@@ -1,13 +1,15 @@
-//! A conversation between a DNS provider plugin and its vendor's API, written down as JSON: what the host calls, what
-//! the plugin must then send, what the vendor answers, and what the plugin must make of it.
+//! A conversation between a plugin and the API that it uses, written down as JSON: what the host calls, what the plugin
+//! must then send, what the API answers, and what the plugin must make of it. A plugin is a DNS provider, whose API is
+//! its vendor's, or an issuance hook.
 //!
 //! The same `conformance.json` drives a plugin twice: natively under `cargo test`
-//! (`acme_manager_plugin::testing::run_script`), and as a finished component under the real host
-//! (`acme-manager-server plugin test`). It is written from the vendor's documentation, with its own words and fields.
+//! (`acme_manager_plugin::testing::run_script`, `run_hook_script`), and as a finished component under the real host
+//! (`acme-manager-server plugin test`). It is written from the API's documentation, with its own words and fields.
 //!
 //! In `url`, header values and `body`, `*` stands for any run of characters: signatures and dates differ each time.
 //! `README.md` has the whole format for people who write scripts.
 
+mod hook;
 mod pattern;
 mod required;
 #[cfg(test)]
@@ -18,9 +20,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
+pub use hook::{Challenge, ProposedOrder};
 pub use pattern::matches;
 
-/// The scenarios that every script must have; [`Script::missing`] says what each must show.
+/// The scenarios that the script of every provider must have; [`Script::missing`] says what each must show.
 pub const REQUIRED: [&str; 4] = ["happy path", "two values", "repeat", "cleanup by value"];
 /// The scenario that a provider with one value for each name leaves out.
 pub const TWO_VALUES: &str = "two values";
@@ -33,7 +36,7 @@ pub struct Script {
     pub environment: BTreeMap<String, String>,
     /// Conversations; [`REQUIRED`] names those that must be among them.
     pub scenarios: Vec<Scenario>,
-    /// What the API answers to everything, and the error that `present` must then end with. Replaces the default
+    /// What the API answers to everything, and the error that `present` or `review` must then end with. Replaces the default
     /// with the same name ([`Refusal::defaults`]).
     #[serde(default)]
     pub refusals: Vec<Refusal>,
@@ -58,8 +61,10 @@ pub struct Scenario {
 pub struct Step {
     /// The function.
     pub call: Call,
-    /// Its record; needed by all calls but `check`.
+    /// Its record; needed by `present`, `cleanup` and `ready`.
     pub record: Option<Record>,
+    /// What is about to be ordered; needed by `review`.
+    pub order: Option<ProposedOrder>,
     /// The handle given to `cleanup` and `ready`; when left out, what the last `present` of the same value returned.
     pub with_handle: Option<String>,
     /// The requests that must come, in this order, and no others.
@@ -82,6 +87,7 @@ pub enum Call {
     Present,
     Cleanup,
     Ready,
+    Review,
 }
 
 /// A TXT record, as in the contract.
@@ -146,7 +152,7 @@ pub struct Answer {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedError {
-    /// The kind, as the contract spells it: `zone-not-found`.
+    /// The kind, as the contract spells it: `zone-not-found`; of a hook, `refused` or `failed`.
     pub kind: String,
     /// Text that the message must hold.
     pub contains: Option<String>,
@@ -191,12 +197,26 @@ impl Script {
                 return Err(format!("two scenarios are called {:?}", scenario.name));
             }
             for step in &scenario.steps {
-                if step.call != Call::Check && step.record.is_none() {
-                    return Err(format!("{:?}: a call of {:?} needs a record", scenario.name, step.call));
+                let (needs_record, needs_order) = (step.call.is_about_a_record(), step.call == Call::Review);
+                if needs_record != step.record.is_some() || needs_order != step.order.is_some() {
+                    let needed = match (needs_record, needs_order) {
+                        (true, _) => "a `record` and no `order`",
+                        (_, true) => "an `order` and no `record`",
+                        _ => "neither `record` nor `order`",
+                    };
+                    return Err(format!("{:?}: a call of `{}` has {needed}", scenario.name, step.call.as_str()));
                 }
             }
         }
-        Ok(script)
+        let mut calls = script.scenarios.iter().flat_map(|scenario| &scenario.steps).map(|step| step.call);
+        let is_of_a_hook = script.is_of_a_hook();
+        match calls.find(|call| (*call == Call::Review) != is_of_a_hook) {
+            None => Ok(script),
+            Some(other) => Err(format!(
+                "`review` is a call of issuance hooks, `{}` one of DNS providers: a script is for one of them",
+                if is_of_a_hook { other } else { Call::Present }.as_str()
+            )),
+        }
     }
 
     /// The required scenarios that are not there or do not show what they must, each with what it needs. `two_values`
@@ -225,15 +245,33 @@ impl Script {
     /// The refusals to try: the defaults, replaced and followed by the script's own.
     #[must_use]
     pub fn all_refusals(&self) -> Vec<Refusal> {
-        let mut all = Refusal::defaults();
+        let mut all = if self.is_of_a_hook() { Refusal::defaults_of_hooks() } else { Refusal::defaults() };
         all.retain(|default| !self.refusals.iter().any(|own| own.name == default.name));
         all.extend(self.refusals.iter().cloned());
         all
     }
 }
 
+impl Call {
+    /// The word of the script and of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Present => "present",
+            Self::Cleanup => "cleanup",
+            Self::Ready => "ready",
+            Self::Review => "review",
+        }
+    }
+
+    fn is_about_a_record(self) -> bool {
+        matches!(self, Self::Present | Self::Cleanup | Self::Ready)
+    }
+}
+
 impl Refusal {
-    /// What every plugin must understand: 401, 429 with `Retry-After`, 500.
+    /// What every provider must understand: 401, 429 with `Retry-After`, 500.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
         let refusal = |status: u16, kind: &str, retry_after: Option<u32>| Self {

@@ -115,9 +115,38 @@ fn a_script_says_what_it_lacks() {
     let unknown = Script::parse(&script(json!({"scenario": []})).to_string()).unwrap_err();
     assert!(unknown.contains("unknown field `scenario`"), "{unknown}");
     let bare = json!({"scenarios": [{"name": "a", "steps": [{"call": "present"}]}]});
-    assert!(Script::parse(&script(bare).to_string()).unwrap_err().contains("needs a record"));
+    assert!(Script::parse(&script(bare).to_string()).unwrap_err().contains("has a `record`"));
     let twice = json!({"scenarios": [{"name": "a", "steps": []}, {"name": "a", "steps": []}]});
     assert!(Script::parse(&script(twice).to_string()).unwrap_err().contains("two scenarios"));
+}
+
+#[test]
+fn a_script_of_a_hook_shows_both_answers() {
+    let review = |error: Value| {
+        let step = json!({"call": "review", "order": {"domains": ["a.example"]}});
+        if error.is_null() { step } else { with(step, "error", json!({ "kind": error })) }
+    };
+    let parse =
+        |steps: Value| Script::parse(&script(json!({"scenarios": [{"name": "a", "steps": steps}]})).to_string());
+    let whole = parse(json!([review(Value::Null), review(json!("refused"))])).unwrap();
+    assert!(whole.is_of_a_hook() && whole.missing_of_a_hook().is_empty());
+    assert_eq!(whole.scenarios[0].steps[0].order.as_ref().unwrap().challenge, Challenge::Dns);
+    assert!(whole.all_refusals().iter().all(|one| one.error.kind == "failed" && one.error.retry_after.is_none()));
+    let lacks = |steps: Value, what: &str| {
+        let missing = parse(steps).unwrap().missing_of_a_hook();
+        assert!(missing.len() == 1 && missing[0].contains(what), "{missing:?}");
+    };
+    lacks(json!([review(Value::Null), review(json!("failed"))]), "is refused");
+    lacks(json!([review(json!("refused"))]), "is allowed");
+    // An API in trouble is tried where one was asked.
+    assert!(whole.sample_order().is_none());
+    let asked = with(review(Value::Null), "exchanges", asked(json!({}), json!({})));
+    assert!(parse(json!([asked])).unwrap().sample_order().is_some());
+
+    let error = parse(json!([review(Value::Null), present("v")])).unwrap_err();
+    assert!(error.contains("`present` one of DNS providers"), "{error}");
+    let error = parse(json!([{"call": "review"}])).unwrap_err();
+    assert!(error.contains("has an `order`"), "{error}");
 }
 
 #[test]

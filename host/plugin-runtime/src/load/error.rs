@@ -48,6 +48,14 @@ pub enum LoadError {
         /// What was found.
         actual: PluginDigest,
     },
+    /// The server's own file is not what was built.
+    #[error("{origin} is damaged: install the server again")]
+    Damaged {
+        /// The bundled plugin.
+        origin: String,
+        /// What unpacking it says.
+        source: io::Error,
+    },
     /// The bytes are no WebAssembly at all.
     #[error("{origin} is no WebAssembly component: {found}")]
     NotWasm {

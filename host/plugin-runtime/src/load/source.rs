@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use flate2::read::ZlibDecoder;
 
 use super::LoadError;
 use crate::digest::PluginDigest;
@@ -20,9 +21,9 @@ pub(crate) const MAX_COMPONENT_BYTES: u64 = 64 << 20;
 pub enum Origin {
     /// Part of the server binary.
     Bundled {
-        /// The component.
-        bytes: &'static [u8],
-        /// Its digest, computed when the binary was built.
+        /// The component, packed with zlib (RFC 1950).
+        packed: &'static [u8],
+        /// The component's digest, computed when the binary was built.
         digest: PluginDigest,
     },
     /// A file, which must have the given checksum.
@@ -66,8 +67,13 @@ impl Source {
 
 pub(super) fn read(origin: &Origin, name: &str) -> Result<Source, LoadError> {
     let (text, bytes, expected) = match origin {
-        Origin::Bundled { bytes, digest } => {
-            (format!("the bundled plugin `{name}`"), Bytes::from_static(bytes), *digest)
+        Origin::Bundled { packed, digest } => {
+            let text = format!("the bundled plugin `{name}`");
+            let mut bytes = Vec::new();
+            match ZlibDecoder::new(*packed).take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes) {
+                Ok(_) => (text, bytes.into(), *digest),
+                Err(source) => return Err(LoadError::Damaged { origin: text, source }),
+            }
         }
         Origin::File { path, checksum } => (path.display().to_string(), read_component(path)?.into(), *checksum),
         Origin::Bytes { from, bytes, checksum } => (from.clone(), bytes.clone(), *checksum),

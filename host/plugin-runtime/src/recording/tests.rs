@@ -25,7 +25,8 @@ fn recording(exchanges: Vec<RecordedExchange>) -> (Recording, String) {
         environment: vec![("TOKEN", "s3cr3t-key", true), ("PIN", "123", true), ("REGION", "eu-central-1", false)],
     };
     let record = TxtRecord { zone: "a".into(), name: "b".into(), value: "c".into(), ttl: 0 };
-    let asked = Asked { function: Function::Cleanup, record: Some(&record), handle: Some("id-of-s3cr3t-key") };
+    let asked =
+        Asked { function: Function::Cleanup, record: Some(&record), handle: Some("id-of-s3cr3t-key"), order: None };
     let error = CallError::OutOfFuel { plugin: Arc::from("example"), limit: 5 };
     let recording = Recording::new(&subject, asked, exchanges, Some(&error));
     let text = serde_json::to_string_pretty(&recording).expect("it is JSON");

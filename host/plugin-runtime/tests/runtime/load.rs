@@ -1,5 +1,7 @@
 //! What is not loaded, and in which words.
 
+use std::io::Write as _;
+
 use acme_manager_plugin_runtime::{Engine, EngineSettings, LoadError, Origin, PluginDigest, PluginSettings};
 
 use crate::support::{ENGINE, component, settings};
@@ -141,9 +143,17 @@ async fn files_are_checked_before_they_are_compiled() {
 
 #[tokio::test]
 async fn bundled_plugins_are_checked_as_well() {
-    let origin = Origin::Bundled { bytes: b"not it", digest: PluginDigest::of(b"it") };
-    let error = ENGINE.load(PluginSettings::new("cloudflare", origin)).await.expect_err("not loaded").to_string();
+    let load = async |packed: Vec<u8>| {
+        let origin = Origin::Bundled { packed: packed.leak(), digest: PluginDigest::of(b"it") };
+        ENGINE.load(PluginSettings::new("cloudflare", origin)).await.expect_err("not loaded").to_string()
+    };
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(b"not it").expect("memory takes it");
+    let packed = packer.finish().expect("memory takes it");
+    let error = load(packed.clone()).await;
     assert!(error.starts_with("the bundled plugin `cloudflare` has another checksum"), "{error}");
+    let error = load(packed[..packed.len() - 3].to_vec()).await;
+    assert!(error.starts_with("the bundled plugin `cloudflare` is damaged"), "{error}");
 }
 
 #[tokio::test]

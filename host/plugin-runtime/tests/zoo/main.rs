@@ -13,11 +13,13 @@ mod wat;
 
 use std::{
     collections::BTreeMap,
+    io::Write as _,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
 use acme_manager_plugin_runtime::{CallError, LoadError, Origin, Plugin, PluginDigest, PluginSettings, Resolver};
+use flate2::{Compression, write::ZlibEncoder};
 use tokio::{net::UdpSocket, sync::Mutex, task::JoinSet};
 
 use crate::{
@@ -78,13 +80,19 @@ impl Servers {
     }
 }
 
+fn pack(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = ZlibEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(bytes).expect("memory takes it");
+    packer.finish().expect("memory takes it")
+}
+
 /// The row's plugin.
 async fn load(row: &Row, servers: &Servers) -> Result<Plugin, LoadError> {
     let mut settings = match row.bytes() {
         None => settings(),
         Some(bytes) => {
             let digest = PluginDigest::of(&bytes);
-            PluginSettings::new("bad", Origin::Bundled { bytes: Box::leak(bytes.into_boxed_slice()), digest })
+            PluginSettings::new("bad", Origin::Bundled { packed: pack(&bytes).leak(), digest })
         }
     };
     settings.resolver = Resolver::Fixed(names(servers.http.address, servers.dns));

@@ -41,7 +41,9 @@ pub use set::{PluginSet, Sections, Settled, sections};
 struct Bundled {
     name: &'static str,
     is_hook: bool,
-    bytes: &'static [u8],
+    /// With zlib.
+    packed: &'static [u8],
+    /// Of the unpacked component.
     digest: [u8; 32],
 }
 
@@ -76,7 +78,7 @@ pub struct Plan {
 
 #[derive(Clone, Copy)]
 enum Component {
-    Bundled { bytes: &'static [u8], digest: PluginDigest },
+    Bundled { packed: &'static [u8], digest: PluginDigest },
     OfEntry,
 }
 
@@ -151,9 +153,9 @@ impl Plan {
             environment: environment.clone(),
         };
         let mut plans = BTreeMap::new();
-        for Bundled { name, is_hook, bytes, digest } in BUNDLED {
+        for Bundled { name, is_hook, packed, digest } in BUNDLED {
             let name: ProviderName = name.parse().expect("bundled plugins have valid names");
-            let component = Component::Bundled { bytes, digest: PluginDigest::from(*digest) };
+            let component = Component::Bundled { packed, digest: PluginDigest::from(*digest) };
             let kind = if *is_hook { PluginKind::IssuanceHook } else { PluginKind::DnsProvider };
             plans.insert(name.clone(), plan(name, Role::Known(kind), component, None));
         }
@@ -211,8 +213,8 @@ impl Plan {
         }
         let observer = loader.observer.clone();
         match (self.component, &self.entry) {
-            (Component::Bundled { bytes, digest }, entry) => {
-                let origin = Origin::Bundled { bytes, digest };
+            (Component::Bundled { packed, digest }, entry) => {
+                let origin = Origin::Bundled { packed, digest };
                 let (name, environment) = (self.name.as_str(), &self.environment);
                 load::bundled(&loader.engine, name, origin, entry.as_ref(), environment, observer).await
             }

@@ -1,10 +1,12 @@
 //! The list `common.plugins`: components to load, and grants and limits of bundled ones.
 
+#[cfg(test)]
+mod documented;
 mod grants;
 mod kind;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,6 +68,8 @@ pub struct Plugin {
     pub timeout: Duration,
     /// The whole environment of the plugin; references are resolved.
     pub env: BTreeMap<String, SecretString>,
+    /// Those of them that were read from files: secrets, whatever the component says of them.
+    pub env_from_files: BTreeSet<String>,
     /// Hosts it may talk to: `[https://|http://]host[:port]`, the host may begin with `*.`.
     pub allowed_hosts: Vec<String>,
     /// Name servers that it may exchange DNS messages with: `host`, `host:port` or `[IPv6]:port`.
@@ -121,7 +125,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     let kind = read_kind(section, source.as_ref());
     let content = read_content(section, kind, source.as_ref());
     let timeout = section.seconds("timeout", 3_600).unwrap_or(TIMEOUT);
-    let env = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
+    let (env, env_from_files) = section.child("env").map(|env| read_env(&env, notes)).unwrap_or_default();
     let allowed_hosts = read_items(section, notes, "allowed_hosts", parse_host);
     let allowed_dns_servers = read_items(section, notes, "allowed_dns_servers", parse_name_server);
     let allowed_cidrs = read_items(section, notes, "allowed_cidrs", parse_network);
@@ -140,6 +144,7 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
         trusted_keys,
         timeout,
         env,
+        env_from_files,
         allowed_hosts,
         allowed_dns_servers,
         allowed_cidrs,
@@ -151,8 +156,9 @@ fn read(section: &Section<'_>, notes: &Notes, for_all: &[TrustedKey]) -> Option<
     })
 }
 
-fn read_env(section: &Section<'_>, notes: &Notes) -> BTreeMap<String, SecretString> {
-    let mut env = BTreeMap::new();
+/// The variables, and which of them were read from files.
+fn read_env(section: &Section<'_>, notes: &Notes) -> (BTreeMap<String, SecretString>, BTreeSet<String>) {
+    let (mut env, mut from_files) = (BTreeMap::new(), BTreeSet::new());
     for (key, node) in section.pairs() {
         let path = section.path_of(&key.name);
         let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -160,6 +166,7 @@ fn read_env(section: &Section<'_>, notes: &Notes) -> BTreeMap<String, SecretStri
             notes.mistake(path, key.line, "expected a variable name: letters, digits and `_`, no digit first");
             continue;
         }
+        from_files.extend(scalar(node).and_then(referenced).map(|_| key.name.clone()));
         // `KEY:` without a value is the empty text, as it was for the Go server.
         let value = match (&node.value, scalar(node)) {
             (super::tree::Value::Null, _) => Ok(SecretString::default()),
@@ -171,13 +178,18 @@ fn read_env(section: &Section<'_>, notes: &Notes) -> BTreeMap<String, SecretStri
             Err(message) => notes.mistake(path, key.line, message),
         }
     }
-    env
+    (env, from_files)
 }
 
-/// A value as it is, or what it refers to. Only absolute references count, so that `file:` alone stays a value.
+/// The file that a value refers to. Only absolute references count, so that `file:` alone stays a value.
+fn referenced(text: &str) -> Option<&Path> {
+    text.strip_prefix("file:").filter(|path| path.starts_with('/')).map(Path::new)
+}
+
+/// A value as it is, or what it refers to.
 fn resolve(text: &str) -> Result<SecretString, String> {
-    if let Some(path) = text.strip_prefix("file:").filter(|path| path.starts_with('/')) {
-        return read_secret_file(Path::new(path));
+    if let Some(path) = referenced(text) {
+        return read_secret_file(path);
     }
     if text.strip_prefix("vault:").is_some_and(|reference| reference.contains('#')) {
         return Err("references to Vault (`vault:path#key`) are not supported yet; use `file:/path`".to_owned());

@@ -180,6 +180,11 @@ fn references_are_resolved() {
         Ok::<_, String>(loaded.config.common.plugins[0].env["A"].expose_secret().to_owned())
     };
     assert_eq!(value(&format!("file:{}", file.display())), Ok("hunter2".to_owned()));
+    // What is kept in a file is a secret, whatever the plugin says of it.
+    for (text_of, is_secret) in [(format!("file:{}", file.display()), true), ("plain".to_owned(), false)] {
+        let loaded = Config::parse(&text(&text_of)).expect("valid");
+        assert_eq!(loaded.config.common.plugins[0].env_from_files.contains("A"), is_secret, "{text_of}");
+    }
     assert_eq!(value("file:"), Ok("file:".to_owned()));
     assert_eq!(value("vault:x"), Ok("vault:x".to_owned()));
     let missing = value("file:/nowhere/at/all").expect_err("no such file");

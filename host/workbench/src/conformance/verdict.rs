@@ -47,8 +47,8 @@ pub struct Row {
 
 impl Verdict {
     pub(super) fn new(bench: &Bench) -> Self {
-        let description = bench.description();
-        let component = format!("{} {}", description.name, plain(&description.version));
+        let said = bench.introduced();
+        let component = format!("{} {}", said.name, plain(said.version));
         Self { component, rows: Vec::new(), notes: Vec::new() }
     }
 

@@ -1,10 +1,12 @@
 //! The variables that a component gets: those that it describes, as far as a file, this process or the command line has
 //! them.
 
+mod dotenv;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use acme_manager_plugin_runtime::{Description, EnvironmentKey};
+use acme_manager_plugin_runtime::EnvironmentKey;
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{Assignment, RunOptions, Variable};
@@ -20,23 +22,23 @@ const DEFAULT_FILE: &str = ".env";
 /// Gathers them. `folder` is the current one.
 pub(super) fn of(
     options: &RunOptions,
-    description: &Description,
+    keys: &[EnvironmentKey],
     folder: &Path,
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let file = options.env_file.clone().or_else(|| own(folder));
     let found = file.as_deref().map(dotenv).transpose()?.unwrap_or_default();
     let mut environment = BTreeMap::new();
-    for key in &description.environment {
+    for key in keys {
         let names = std::iter::once(&key.name).chain(&key.aliases);
         if let Some(value) = names.filter_map(|name| found.get(name)).find(|value| !value.is_empty()) {
             environment.insert(key.name.clone(), value.clone());
         }
     }
     for variable in &options.environment {
-        let (key, value) = chosen(variable, description, file.as_deref())?;
+        let (key, value) = chosen(variable, keys, file.as_deref())?;
         environment.insert(key.name.clone(), value);
     }
-    complete(&environment, description, folder, file.as_deref())?;
+    complete(&environment, keys, folder, file.as_deref())?;
     Ok(environment)
 }
 
@@ -49,7 +51,7 @@ fn own(folder: &Path) -> Option<PathBuf> {
 /// A variable of the command line, with its value.
 fn chosen<'a>(
     variable: &Variable,
-    description: &'a Description,
+    keys: &'a [EnvironmentKey],
     file: Option<&Path>,
 ) -> anyhow::Result<(&'a EnvironmentKey, String)> {
     let (name, value) = match variable {
@@ -60,9 +62,9 @@ fn chosen<'a>(
             (name, value.map_err(|_| anyhow::anyhow!("the variable {name} of this process is no UTF-8"))?)
         }
     };
-    let key = description.environment.iter().find(|key| key.name == *name || key.aliases.contains(name));
+    let key = keys.iter().find(|key| key.name == *name || key.aliases.contains(name));
     let key = key.with_context(|| {
-        let names: Vec<&str> = description.environment.iter().map(|key| key.name.as_str()).collect();
+        let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
         format!("the component does not read {name}; it reads {}", names.join(", "))
     })?;
     ensure!(
@@ -77,14 +79,14 @@ fn chosen<'a>(
 /// A call without what the component cannot do without says less than this does.
 fn complete(
     environment: &BTreeMap<String, String>,
-    description: &Description,
+    keys: &[EnvironmentKey],
     folder: &Path,
     file: Option<&Path>,
 ) -> anyhow::Result<()> {
     let is_missing = |key: &&EnvironmentKey| {
         key.required && key.default.is_none() && environment.get(&key.name).is_none_or(String::is_empty)
     };
-    let missing: Vec<&EnvironmentKey> = description.environment.iter().filter(is_missing).collect();
+    let missing: Vec<&EnvironmentKey> = keys.iter().filter(is_missing).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let named: Vec<String> = missing.iter().map(|key| format!("{} ({})", key.name, plain(&key.help))).collect();
     let place = folder.join(DEFAULT_FILE);
@@ -106,17 +108,9 @@ fn complete(
 
 fn dotenv(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = file::read(file)?;
-    let (mut found, mut last) = (BTreeMap::new(), None::<String>);
-    for line in dotenvy::from_read_iter(text.as_bytes()) {
-        // The library's message holds the line, which may hold a secret.
-        let (name, value) = line.map_err(|_| {
-            let after = last.as_ref().map(|name| format!("; {name} was read")).unwrap_or_default();
-            anyhow::anyhow!("{} has a malformed line, NAME=VALUE is wanted{after}", file.display())
-        })?;
-        last = Some(name.clone());
-        found.insert(name, value);
-    }
-    Ok(found)
+    dotenv::read(&text).map_err(|dotenv::Malformed { line, expected }| {
+        anyhow::anyhow!("{}:{line}: malformed line: {expected}", file.display())
+    })
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ fn options(words: &str) -> RunOptions {
     let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
     let Ok(crate::Invocation::Run(command)) = crate::Command::read(&words) else { panic!("it is one: {words:?}") };
     let crate::Command::Run(options) = *command else { panic!("it is a run") };
-    options
+    *options
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn what_it_gets_is_told_by_name_and_once() {
 #[test]
 fn a_handle_is_a_word_of_a_command_and_no_more() {
     let options = options("run a.wasm present --name _acme-challenge.example.com --zone example.com");
-    let record = record(&options).unwrap().unwrap();
+    let record = record(&options).unwrap();
     let said = presented(&options, &record, "7'; reboot\n\u{1b}[2J\u{202e}");
     assert_eq!(said.lines().count(), 3, "{said}");
     assert_eq!(said, block(&said), "nothing steers a terminal");

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use acme_manager_plugin_script::{Answer, Call, Exchange, ExpectedError, Record, Script, Sent, Step};
 
 use super::{MockApi, STATE};
+use crate::bindings::acme_manager::dns::types::EnvironmentKey;
 use crate::http::{Outgoing, RawResponse};
 use crate::{Error, ErrorKind, Provider, TxtRecord};
 
@@ -30,24 +31,8 @@ pub fn run_script<P: Provider>(json: &str) {
     let description = P::describe().into_wit();
     let missing = script.missing(description.multiple_values);
     assert!(missing.is_empty(), "the script lacks {}", missing.join("; "));
-    let unknown: Vec<_> =
-        script.environment.keys().filter(|name| description.environment.iter().all(|key| key.name != **name)).collect();
-    assert!(unknown.is_empty(), "describe does not name the variables {unknown:?}");
-    let secrets: Vec<&String> = script
-        .environment
-        .iter()
-        .filter(|(name, _)| description.environment.iter().any(|key| key.secret && key.name == **name))
-        .map(|(_, value)| value)
-        .filter(|value| value.len() >= SHORTEST_SECRET)
-        .collect();
-    let check = |error: &Error| {
-        assert!(
-            !secrets.iter().any(|secret| error.message().contains(*secret)),
-            "a secret is in {:?}",
-            error.message()
-        );
-        assert!(!error.message().is_empty(), "an error without a message");
-    };
+    let secrets = secrets(&script, &description.environment);
+    let check = |error: &Error| check(error.message(), &secrets);
 
     for scenario in &script.scenarios {
         let environment = script.environment_of(scenario);
@@ -103,8 +88,29 @@ fn run_step<P: Provider>(
             assert_eq!(Some(ready), step.ready.or(Some(ready)), "whether it is ready");
             Ok(())
         }
+        Call::Review => panic!("this is the script of an issuance hook: `run_hook_script` runs it"),
     });
     compare(&result, step.error.as_ref(), check);
+    all_came();
+}
+
+/// The values of the variables that are secret, as the script sets them. A variable that nobody described is a mistake.
+pub(super) fn secrets<'a>(script: &'a Script, keys: &[EnvironmentKey]) -> Vec<&'a str> {
+    let unknown: Vec<_> = script.environment.keys().filter(|name| keys.iter().all(|key| key.name != **name)).collect();
+    assert!(unknown.is_empty(), "describe does not name the variables {unknown:?}");
+    let is_secret = |name: &String| keys.iter().any(|key| key.secret && key.name == *name);
+    let secrets = script.environment.iter().filter(|(name, value)| is_secret(name) && value.len() >= SHORTEST_SECRET);
+    secrets.map(|(_, value)| value.as_str()).collect()
+}
+
+/// Looks at the sentence of an error.
+pub(super) fn check(sentence: &str, secrets: &[&str]) {
+    assert!(!secrets.iter().any(|secret| sentence.contains(secret)), "a secret is in {sentence:?}");
+    assert!(!sentence.is_empty(), "an error without a message");
+}
+
+/// Checks that no expected request is left.
+pub(super) fn all_came() {
     STATE.with_borrow(|state| {
         if let Some(Running::Exchanges(left)) = &state.scripted {
             let next = left.front().map(|exchange| format!("{} {}", exchange.request.method, exchange.request.url));
@@ -128,14 +134,14 @@ fn compare(result: &Result<(), Error>, expected: Option<&ExpectedError>, check: 
     }
 }
 
-fn equipped(environment: &BTreeMap<String, String>, running: Running) -> MockApi {
+pub(super) fn equipped(environment: &BTreeMap<String, String>, running: Running) -> MockApi {
     let api = environment.iter().fold(MockApi::new(), |api, (name, value)| api.env(name, value));
     STATE.with_borrow_mut(|state| state.scripted = Some(running));
     api
 }
 
 /// Says where a check failed.
-fn within(place: &str, run: impl FnOnce()) {
+pub(super) fn within(place: &str, run: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         panic!("{place}: {}", text.unwrap_or("it panicked"));

@@ -160,6 +160,13 @@ async fn plugin_commands_say_what_a_file_is() {
     let script = format!("{0} -help | true; test ${{PIPESTATUS[0]}} = 0 && {0} -help | head -1", binary.display());
     let output = Command::new("bash").args(["-c", &script]).output().await.unwrap();
     assert!(output.status.success() && !text(&output).contains("panicked"), "{}", text(&output));
+    // Log lines that go into a file are text.
+    let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins/digitalocean.wasm");
+    let component = component.display().to_string();
+    fs::write(work.path().join("keys"), "DO_AUTH_TOKEN=an-invented-token\n").unwrap();
+    let words = ["plugin", "run", &component, "check", "--env-file", "keys", "--env", "DO_API_URL=https://127.0.0.1:1"];
+    let said = text(&run(work.path(), &words).await);
+    assert!(said.contains(" INFO request failed") && !said.contains('\u{1b}'), "{said:?}");
     let mut config = "common:\n  plugins:\n".to_owned();
     config.extend(plugins.iter().map(plugin_files::BrokenPlugin::entry));
     fs::write(work.path().join("config.yml"), config + "storage:\n  embedded:\n    path: store.redb\n").unwrap();

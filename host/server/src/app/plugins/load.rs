@@ -73,6 +73,7 @@ pub(super) async fn bundled<D: Kind>(
     settings.environment = declared_environment(about.environment, environment)?;
     if let Some(entry) = entry {
         settings.environment.extend(entry.env.clone());
+        settings.secrets.clone_from(&entry.env_from_files);
         settings.limits = limits(entry);
     }
     settings.grants = grants(about.hosts, entry)?;
@@ -106,6 +107,7 @@ pub(super) async fn foreign<D: Kind>(
     let origin = read.map_err(|refusal| refusal.to_string())?;
     let mut settings = PluginSettings::new(entry.name.as_str(), origin);
     settings.environment.clone_from(&entry.env);
+    settings.secrets.clone_from(&entry.env_from_files);
     settings.limits = limits(entry);
     settings.grants = grants(&[], Some(entry))?;
     settings.observer = observer;
@@ -167,7 +169,6 @@ fn endpoints(
     Ok((hosts, servers))
 }
 
-/// Only calls of DNS providers can be played back, so hooks are not recorded.
 fn recorder(entry: Option<&config::Plugin>) -> Option<Recorder> {
     let entry = entry?;
     let folder = entry.record_failures.clone()?;

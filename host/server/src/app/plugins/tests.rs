@@ -35,6 +35,30 @@ async fn all() -> Vec<(Plan, LoadedPlugin)> {
     loaded.into_iter().map(|(plan, plugin)| (plan, plugin.expect("a bundled plugin loads"))).collect()
 }
 
+#[tokio::test]
+async fn what_comes_from_a_file_is_hidden_whatever_the_plugin_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins/test/misbehaving.wasm");
+    let checksum = PluginDigest::of(&std::fs::read(&component).expect("run `cargo xtask plugins`"));
+    let place = folder.path().display();
+    std::fs::write(folder.path().join("region"), "eu-central-1\n").expect("the folder takes files");
+    for (region, is_hidden) in [("eu-central-1".to_owned(), false), (format!("file:{place}/region"), true)] {
+        let text = format!(
+            "common:\n  plugins:\n    - {{name: a, path: {}, checksum: {checksum}, env: {{TOKEN: s3cr3tt0kenvalue, REGION: \
+             '{region}'}}}}\nstorage:\n  embedded:\n    path: {place}/store\n",
+            component.display()
+        );
+        let config = Config::parse(&text).expect("a good config").config;
+        let environment = Arc::new(Environment::load(&folder.path().join(".env")).expect("no file is no variable"));
+        let loader = Loader::new(&config, false, None).expect("a loader");
+        let plans = Plan::all(&config, &environment);
+        let plan = plans.iter().find(|plan| plan.name.as_str() == "a").expect("it is in the config");
+        let LoadedPlugin::Provider(plugin) = plan.load(&loader).await.expect("it loads") else { panic!("a provider") };
+        let said = format!("{:?}", plugin.description());
+        assert_eq!(!said.contains("eu-central-1"), is_hidden, "{said}");
+    }
+}
+
 fn keys(keys: &[EnvironmentKey], wanted: impl Fn(&EnvironmentKey) -> bool) -> String {
     let shown = keys.iter().filter(|key| wanted(key)).map(|key| {
         let names: Vec<String> = key.aliases.iter().map(|name| format!("`{name}`")).collect();

@@ -1,5 +1,4 @@
 use std::fs;
-use std::time::Duration;
 
 use super::*;
 
@@ -15,43 +14,32 @@ fn key(name: &str, required: bool) -> EnvironmentKey {
     }
 }
 
-fn description() -> Description {
-    Description {
-        name: "example".into(),
-        version: "1".into(),
-        homepage: String::new(),
-        environment: vec![key("A_TOKEN", true), key("REGION", false)],
-        hosts: Vec::new(),
-        default_ttl: 60,
-        propagation_timeout: Duration::ZERO,
-        propagation_interval: Duration::ZERO,
-        multiple_values: true,
-        reports_ready: false,
-    }
+fn keys() -> Vec<EnvironmentKey> {
+    vec![key("A_TOKEN", true), key("REGION", false)]
 }
 
 fn options(words: &str) -> RunOptions {
     let words: Vec<String> = format!("run a.wasm check {words}").split_whitespace().map(str::to_owned).collect();
     let Ok(crate::Invocation::Run(command)) = crate::Command::read(&words) else { panic!("it is one: {words:?}") };
     let crate::Command::Run(options) = *command else { panic!("it is a run") };
-    options
+    *options
 }
 
 #[test]
 fn the_file_of_a_project_is_read_and_that_of_a_server_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let (options, description) = (options(""), description());
-    let error = of(&options, &description, folder.path()).unwrap_err().to_string();
+    let (options, keys) = (options(""), keys());
+    let error = of(&options, &keys, folder.path()).unwrap_err().to_string();
     assert!(error.contains("cannot do without A_TOKEN (the\\nA_TOKEN)") && !error.contains(".env"), "{error}");
     assert!(error.contains("--env-file FILE") && error.contains("--env A_TOKEN"), "{error}");
 
     fs::write(folder.path().join(".env"), "A_TOKEN=s3cr3t\nOTHER=x\nREGION=\n").unwrap();
-    let error = of(&options, &description, folder.path()).unwrap_err().to_string();
+    let error = of(&options, &keys, folder.path()).unwrap_err().to_string();
     assert!(error.contains(".env is not read by itself") && error.contains("no conformance.json"), "{error}");
     assert!(!error.contains("s3cr3t"), "{error}");
 
     fs::write(folder.path().join("conformance.json"), "{}").unwrap();
-    let found = of(&options, &description, folder.path()).unwrap();
+    let found = of(&options, &keys, folder.path()).unwrap();
     assert_eq!(found, BTreeMap::from([("A_TOKEN".to_owned(), "s3cr3t".to_owned())]));
 }
 
@@ -64,12 +52,12 @@ fn a_file_that_is_named_is_read_wherever_it_lies() {
     fs::write(folder.path().join("conformance.json"), "{}").unwrap();
     fs::write(folder.path().join(".env"), "A_TOKEN=other\nREGION=eu\n").unwrap();
     let words = format!("--env-file {} --env OLD_REGION=us", file.display());
-    let found = of(&options(&words), &description(), folder.path()).unwrap();
+    let found = of(&options(&words), &keys(), folder.path()).unwrap();
     let expected = [("A_TOKEN", "s3cr3t"), ("REGION", "us")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(found, BTreeMap::from(expected));
 
     fs::write(&file, "REGION=eu\n").unwrap();
-    let error = of(&options(&words), &description(), folder.path()).unwrap_err().to_string();
+    let error = of(&options(&words), &keys(), folder.path()).unwrap_err().to_string();
     assert!(error.contains("names has none of that name"), "{error}");
 }
 
@@ -82,10 +70,10 @@ fn what_is_no_file_or_malformed_is_told_without_what_is_in_it() {
     for (file, expected) in [
         (pipe.as_path(), "no regular file"),
         (Path::new("/dev/zero"), "no regular file"),
-        (&malformed, "malformed line, NAME=VALUE is wanted; REGION was read"),
+        (&malformed, "malformed:3: malformed line: NAME=VALUE is wanted"),
     ] {
         let options = options(&format!("--env-file {}", file.display()));
-        let error = format!("{:#}", of(&options, &description(), folder.path()).unwrap_err());
+        let error = format!("{:#}", of(&options, &keys(), folder.path()).unwrap_err());
         assert!(error.contains(expected) && !error.contains("s3cr3t"), "{error}");
     }
 }
