@@ -3,7 +3,7 @@
 
 use wasmtime::{Error, ResourceLimiter, Result};
 
-/// More than any language's tool chain makes of one provider (Python: some forty), few enough for the pool.
+/// More than any language's tool chain makes of one provider (Python: some thirty), few enough for the pool.
 const MAX_INSTANCES: usize = 128;
 const MAX_TABLES: usize = 32;
 const MAX_MEMORIES: usize = 8;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acme_manager_plugin_runtime::read_regular_file;
 use anyhow::Context;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -229,9 +230,12 @@ fn ca(name: &IssuerName, issuer: &config::Issuer, config: &Config, roots: &CaSet
     })
 }
 
-/// The certificates of a PEM file; at least one.
+/// The largest collections of roots have some hundred KiB.
+const LARGEST_PEM_FILE: u64 = 16 << 20;
+
+/// The certificates of a PEM file; at least one. Never waits for the other end of a pipe.
 fn certificates_in(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let pem = std::fs::read(file).with_context(|| format!("cannot read the CA roots {}", file.display()))?;
+    let pem = read_regular_file(file, LARGEST_PEM_FILE).context("cannot read the certificates")?;
     let certificates = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| anyhow::anyhow!("{} is not PEM: {e}", file.display()))?;

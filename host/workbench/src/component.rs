@@ -112,7 +112,7 @@ impl Bench {
         }
         for (_, value) in self.endpoints(environment) {
             if self.subject.exchanges_dns() && !value.contains("://") {
-                grants.dns_servers.extend(value.parse::<DnsGrant>().ok());
+                grants.dns_servers.extend(value.parse::<DnsGrant>().ok().map(DnsGrant::at_any_address));
                 continue;
             }
             let origin = Url::parse(value).ok().and_then(|url| HostGrant::origin(&url));

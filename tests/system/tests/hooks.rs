@@ -176,6 +176,8 @@ fn a_check_of_the_config_says_the_same_and_can_be_strict() -> anyhow::Result<()>
         (entry(&provider, &checksum, ", kind: dns-provider"), "has another checksum"),
         (entry(&hook, &checksum, ", kind: dns-provider"), "is an issuance hook; nothing is issued"),
         (entry(&provider, &other, ", kind: issuance-hook"), "is a DNS provider; nothing is issued"),
+        ("{ name: caaa }".to_owned(), "nobody knows whether a policy is meant"),
+        ("{ name: caaa, kind: dns-provider }".to_owned(), "no bundled plugin has that name"),
         ("{ name: caa, kind: dns-provider }".to_owned(), "the bundled plugin caa is an issuance hook"),
     ];
     for (entry, words) in cases {

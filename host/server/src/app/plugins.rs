@@ -170,6 +170,7 @@ impl Plan {
             let bundled = plans.get(&entry.name).map(|plan| (plan.role.kind(), plan.component));
             let (role, component) = match (&entry.source, bundled) {
                 (PluginSource::Bundled, Some((kind, component))) => (role_of_bundled(entry, kind), component),
+                (PluginSource::Bundled, None) => (config.role_of_nothing(entry), Component::OfEntry),
                 _ => (config.role(entry), Component::OfEntry),
             };
             plans.insert(entry.name.clone(), plan(entry.name.clone(), role, component, Some(entry)));

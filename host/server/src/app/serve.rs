@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use acme_manager_plugin_runtime::read_regular_file;
 use anyhow::Context;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
@@ -13,8 +14,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
-use super::certificates_in;
+use super::{LARGEST_PEM_FILE, certificates_in};
 use crate::config::ServerFlags;
 
 /// A bound socket and how to talk on it.
@@ -123,8 +125,9 @@ fn tls(flags: &ServerFlags) -> anyhow::Result<Option<RustlsConfig>> {
         _ => anyhow::bail!("-server.tls-cert-file and -server.tls-key-file go together: one is missing"),
     };
     let chain: Vec<CertificateDer<'static>> = certificates_in(certificate)?;
-    let key =
-        PrivateKeyDer::from_pem_file(key).map_err(|e| anyhow::anyhow!("cannot read the key {}: {e}", key.display()))?;
+    let pem = Zeroizing::new(read_regular_file(key, LARGEST_PEM_FILE).context("cannot read the key")?);
+    let key = PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|e| anyhow::anyhow!("{} holds no private key in PEM: {e}", key.display()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;

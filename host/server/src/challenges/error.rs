@@ -59,6 +59,8 @@ pub enum ChallengeError {
         message: String,
         /// How long the vendor wants to be left alone.
         retry_after: Option<Duration>,
+        /// Whether another try may end otherwise: not where the sandbox kept something from the plugin.
+        retryable: bool,
     },
     /// The plugin broke, or ran into one of its limits.
     #[error("the DNS provider {provider} failed when it should {action} the TXT record {fqdn}")]
@@ -163,12 +165,12 @@ pub struct Invisible {
 impl ChallengeError {
     /// Sorts what a plugin call came back with.
     pub(super) fn from_call(provider: &ProviderName, action: &'static str, fqdn: &str, source: CallError) -> Self {
-        let (provider, fqdn) = (provider.clone(), fqdn.to_owned());
+        let (provider, fqdn, retryable) = (provider.clone(), fqdn.to_owned(), source.retryable());
         match source {
             CallError::Refused { kind, message, retry_after, denied, .. } => {
                 // What the sandbox kept from the plugin is the likely reason of its refusal.
                 let message = denied.map_or(message.clone(), |denied| format!("{message}; {denied}"));
-                Self::Refused { provider, action, fqdn, kind, message, retry_after }
+                Self::Refused { provider, action, fqdn, kind, message, retry_after, retryable }
             }
             source => Self::Broken { provider, action, fqdn, source: Box::new(source) },
         }
@@ -187,7 +189,7 @@ impl ChallengeError {
             | Self::AliasTarget { .. }
             | Self::ZoneNotFound { .. }
             | Self::NoResolvers { .. } => false,
-            Self::Refused { kind, .. } => kind.retryable(),
+            Self::Refused { retryable, .. } => *retryable,
             Self::Broken { source, .. } => source.retryable(),
             Self::Lookup { .. } | Self::NotVisible { .. } | Self::Busy { .. } | Self::Http01Full { .. } => true,
         }
@@ -236,5 +238,29 @@ impl fmt::Display for Listing<'_> {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_kept_from_a_plugin_is_not_tried_again() {
+        let provider: ProviderName = "pdns".parse().expect("a name");
+        let refused = |denied: Option<&str>| CallError::Refused {
+            plugin: "pdns".into(),
+            kind: ErrorKind::Unavailable,
+            message: "no answer".into(),
+            retry_after: None,
+            denied: denied.map(str::to_owned),
+        };
+        let error = ChallengeError::from_call(&provider, "place", "_acme-challenge.a.test", refused(None));
+        assert!(error.retryable(), "{error}");
+        let denied = refused(Some("it may not reach dns.test: `allowed_hosts`"));
+        let error = ChallengeError::from_call(&provider, "place", "_acme-challenge.a.test", denied);
+        assert!(
+            !error.retryable() && error.to_string().ends_with("no answer; it may not reach dns.test: `allowed_hosts`")
+        );
     }
 }

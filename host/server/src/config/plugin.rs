@@ -82,7 +82,7 @@ pub struct Plugin {
     pub fuel: Option<u64>,
     /// Calls at one time; `None` leaves it to the runtime.
     pub max_concurrency: Option<u32>,
-    /// Calls per second for one provider account; `None` leaves it to the plugin's own description.
+    /// Calls per second for one provider account; `None` for no bound.
     pub dns_rate_limit: Option<u32>,
     /// Where recordings of failed calls go; absolute.
     pub record_failures: Option<PathBuf>,

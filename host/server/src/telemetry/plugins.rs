@@ -1,6 +1,6 @@
 //! The series of plugins, and the same figures for the API.
 //!
-//! The label `plugin` takes the names in the config and of the bundled plugins, `operation` the five functions of the
+//! The label `plugin` takes the names in the config and of the bundled plugins, `operation` the six functions of the
 //! contract, `class` the error classes: none of them grows with the work.
 
 mod news;
@@ -165,7 +165,7 @@ impl PluginMetrics {
             ),
             suspended: gauges(
                 "acme_manager_plugin_suspended",
-                "1 while a plugin is not called because its calls broke.",
+                "1 after a plugin was suspended because its calls broke, until one of them gets an answer.",
                 &["plugin"],
             ),
             info: gauges(

@@ -127,7 +127,7 @@ fn issuers() -> Vec<Case> {
         words,
     };
     vec![
-        issuer("unreadable roots", "rootless", &["rootless", "cannot read the CA roots", "nowhere.pem"]),
+        issuer("unreadable roots", "rootless", &["rootless", "cannot read the certificates", "nowhere.pem"]),
         issuer("roots that are no PEM", "noroots", &["noroots", "holds no certificate"]),
         issuer("a CA with an unknown root", "stranger", &["stranger", "UnknownIssuer", "ca_root_file"]),
         issuer("a CA that is not there", "gone", &["gone", "cannot be reached"]),
@@ -180,7 +180,7 @@ async fn site(folder: &tempfile::TempDir, plugins: &[plugin_files::BrokenPlugin]
     let no_roots = folder.path().join("no-roots.pem");
     std::fs::write(&no_roots, "no certificate\n").unwrap();
     let closed = format!("https://127.0.0.1:{}/dir", ports::free_tcp().unwrap());
-    let mut common = "  plugins:\n    - name: no-such-plugin\n".to_owned();
+    let mut common = "  plugins:\n    - { name: no-such-plugin, kind: dns-provider }\n".to_owned();
     common.extend(plugins.iter().map(plugin_files::BrokenPlugin::entry));
     let issuer = |name: &str, more: &str| format!("  {name}:\n    ca_dir_url: {closed}\n{more}");
     let stranger = Pebble::start(PebbleOptions::new(([127, 0, 0, 1], 9).into()));

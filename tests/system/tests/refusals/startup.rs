@@ -93,6 +93,13 @@ async fn what_cannot_start_says_why() {
     let other = rcgen::KeyPair::generate().unwrap();
     fs::write(folder.join("key.pem"), other.serialize_pem()).unwrap();
     refused(folder, CONFIG, &[certificate, key], 1, &["cert.pem and its key do not make a TLS server"]).await;
+    // Nobody waits for the other end of a pipe.
+    for file in ["key.pem", "cert.pem"] {
+        fs::remove_file(folder.join(file)).unwrap();
+        let made = Command::new("mkfifo").arg(folder.join(file)).status().await.unwrap();
+        assert!(made.success());
+        refused(folder, CONFIG, &[certificate, key], 1, &[file, "regular file"]).await;
+    }
     refused(folder, "common:\n  cert_timeout: 4m\n", &[], 1, &["common.cert_timeout"]).await;
 }
 

@@ -59,6 +59,7 @@ fn challenge_errors() -> Vec<(ChallengeError, Code)> {
                 kind: ErrorKind::Rejected,
                 message: "no".into(),
                 retry_after: None,
+                retryable: false,
             },
             Code::PluginRefused,
         ),

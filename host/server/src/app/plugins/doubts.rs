@@ -16,7 +16,11 @@ pub fn doubts(config: &Config) -> Vec<String> {
         let name = entry.name.as_str();
         let bundled = kind_of_bundled(name);
         match (bundled, entry.kind) {
-            (None, _) => doubts.push(format!("common.plugins ({name}): {}", load::no_such_bundled_plugin())),
+            (None, _) => {
+                let role = config.role_of_nothing(entry);
+                let doubt = role.obstacle().map_or_else(load::no_such_bundled_plugin, str::to_owned);
+                doubts.push(format!("common.plugins ({name}): {doubt}"));
+            }
             (Some(PluginKind::IssuanceHook), Some(PluginKind::DnsProvider)) => {
                 doubts.push(format!("common.plugins ({name}): {}", is_a_hook(name)));
             }

@@ -90,6 +90,20 @@ impl Config {
         }
     }
 
+    /// What an entry without `path` is taken for, where no plugin of that name is bundled.
+    #[must_use]
+    pub fn role_of_nothing(&self, entry: &Plugin) -> Role {
+        match entry.kind {
+            Some(kind) => Role::Known(kind),
+            None if self.is_default_provider(entry) => Role::Named,
+            None => Role::Unknown(format!(
+                "it has no `path`, and no bundled plugin is called {}, so nobody knows whether a policy is meant; \
+                 nothing is issued until the name is right, or the entry has a `path` or says `kind: dns-provider`",
+                entry.name
+            )),
+        }
+    }
+
     fn is_default_provider(&self, entry: &Plugin) -> bool {
         let names =
             |challenge: &DefaultChallenge| matches!(challenge, DefaultChallenge::Dns(name) if *name == entry.name);
