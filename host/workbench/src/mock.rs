@@ -2,6 +2,7 @@
 //! client begins with it and plainly where it does not.
 
 mod identity;
+mod name_server;
 mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -48,8 +49,8 @@ struct Broken;
 
 /// The listener. It ends when this is dropped.
 pub(crate) struct Mock {
-    address: SocketAddr,
-    hosts: BTreeSet<String>,
+    /// Where each host is: web servers share one address, each name server has its own.
+    places: BTreeMap<String, Vec<SocketAddr>>,
     identity: Identity,
     play: Arc<Mutex<Play>>,
     _tasks: JoinSet<()>,
@@ -94,8 +95,8 @@ pub(crate) struct Review {
 }
 
 impl Mock {
-    /// Plays all `hosts`.
-    pub(crate) async fn start(hosts: BTreeSet<String>) -> anyhow::Result<Self> {
+    /// Plays all `hosts` and, for DNS messages, `name_servers`.
+    pub(crate) async fn start(hosts: BTreeSet<String>, name_servers: BTreeSet<String>) -> anyhow::Result<Self> {
         let identity = Identity::new(&hosts).context("no certificate for the mock")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port on loopback for the mock")?;
         let address = listener.local_addr()?;
@@ -111,13 +112,17 @@ impl Mock {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, hosts, identity, play, _tasks: tasks })
+        let mut places: BTreeMap<_, _> = hosts.into_iter().map(|host| (host, vec![address])).collect();
+        for name in name_servers {
+            let place = name_server::start(&name, play.clone(), &mut tasks).await;
+            places.insert(name, vec![place.context("no port on loopback for the mock of a name server")?]);
+        }
+        Ok(Self { places, identity, play, _tasks: tasks })
     }
 
     /// Lets a component find the mock behind every name, and trust it.
     pub(crate) fn lead_here(&self, settings: &mut PluginSettings) {
-        let names: BTreeMap<_, _> = self.hosts.iter().map(|host| (host.clone(), vec![self.address])).collect();
-        settings.resolver = Resolver::Fixed(names);
+        settings.resolver = Resolver::Fixed(self.places.clone());
         settings.extra_roots = vec![self.identity.root.clone()];
         settings.grants.cidrs = vec![ipnet::IpNet::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST))];
     }

@@ -35,7 +35,7 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
     let bench = Bench::load(&options.file).await?;
     let described = bench.introduced().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
     let asked = recording.exchanges.iter().filter_map(|exchange| mock::host(&exchange.url));
-    let mock = Mock::start(asked.chain(described).collect::<BTreeSet<_>>()).await?;
+    let mock = Mock::start(asked.chain(described).collect::<BTreeSet<_>>(), BTreeSet::new()).await?;
     let mut environment = recording.environment.clone();
     environment.extend(options.environment.iter().map(|one| (one.name.clone(), one.value.clone())));
     // Every origin that was reached then may be reached now.

@@ -58,8 +58,8 @@ async fn every_plugin_with_a_script_passes() {
         match test(&options).await {
             Err(error) => vec![format!("{name}: {error:#}")],
             Ok(verdict) => {
-                let happy = verdict.rows.iter().find(|row| row.scenario == "happy path").expect("a required scenario");
-                assert!(happy.fuel > 0 && happy.peak_memory_bytes > 0 && happy.requests > 0, "{name}: {happy:?}");
+                let first = verdict.rows.get(1).expect("a script has scenarios");
+                assert!(first.fuel > 0 && first.peak_memory_bytes > 0 && first.requests > 0, "{name}: {first:?}");
                 failures(&verdict).into_iter().map(|failure| format!("{name}: {failure}")).collect()
             }
         }
@@ -75,6 +75,34 @@ async fn the_report_names_costs_and_limits() {
     for expected in ["digitalocean 0.1.0", "happy path", "always 429", "slow", "huge", "no environment", "memory_mb:"] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_to_name_servers_are_compared() {
+    let options = options("dnsupdate", script_of("dnsupdate"));
+    let text = fs::read_to_string(&options.script).expect("the script can be read");
+    let folder = tempfile::tempdir().expect("a folder");
+    let changed = async |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        let path = folder.path().join("conformance.json");
+        fs::write(&path, text.replacen(from, to, 1)).expect("the folder takes files");
+        let verdict = test(&TestOptions { script: path, ..options.clone() }).await.expect("it can be tried");
+        (failures(&verdict), verdict)
+    };
+    let (failed, verdict) = changed("value-1", "value-1").await;
+    assert!(failed.is_empty(), "{verdict}");
+    for scenario in ["always REFUSED", "always SERVFAIL", "slow", "no environment"] {
+        assert!(verdict.rows.iter().any(|row| row.scenario == scenario), "{scenario}: {verdict}");
+    }
+    let (failed, _) = changed("120 IN TXT", "121 IN TXT").await;
+    assert!(failed.len() == 1 && failed[0].contains("got _acme-challenge.www.example.com. 120 IN TXT"), "{failed:?}");
+    let (failed, _) = changed("dns://ns.example.com/example.com\"", "dns://other.example.com/example.com\"").await;
+    assert!(failed.len() == 1 && failed[0].contains("got UPDATE dns://ns.example.com/example.com"), "{failed:?}");
+    // A signature needs a key, which no script has.
+    let key = "\"DNSUPDATE_NAMESERVER\": \"ns.example.com\", \"DNSUPDATE_TSIG_KEY\": \"k\", \"DNSUPDATE_TSIG_SECRET\": \
+               \"c2VjcmV0LW9mLXRoZS1rZXk=\"";
+    let (failed, _) = changed("\"DNSUPDATE_NAMESERVER\": \"ns.example.com\"", key).await;
+    assert!(failed.iter().any(|failure| failure.contains("it is signed")), "{failed:?}");
 }
 
 #[tokio::test]

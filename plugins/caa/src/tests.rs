@@ -69,3 +69,8 @@ fn no_answer_is_no_record_and_no_consent() {
     let told = DemandCaa::from_env().expect("complete").review(&order);
     assert!(matches!(&told, Err(Objection::Failed(text)) if text.contains("not granted")), "{told:?}");
 }
+
+#[test]
+fn conformance() {
+    acme_manager_plugin::testing::run_hook_script::<DemandCaa>(include_str!("../conformance.json"));
+}

@@ -114,3 +114,8 @@ fn mistakes_in_the_environment_are_named() {
         drop(api);
     }
 }
+
+#[test]
+fn conformance() {
+    acme_manager_plugin::testing::run_script::<DnsUpdate>(include_str!("../conformance.json"));
+}

@@ -141,7 +141,12 @@ impl Drop for MockApi {
     }
 }
 
-pub(crate) fn answer_dns(_: &str, _: Transport, request: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(crate) fn answer_dns(server: &str, _: Transport, request: &[u8]) -> Result<Vec<u8>, Failure> {
+    if let Some(mut running) = STATE.with_borrow_mut(|state| state.scripted.take()) {
+        let reply = running.answer_dns(server, request);
+        STATE.with_borrow_mut(|state| state.scripted = Some(running));
+        return Ok(reply);
+    }
     // Not borrowed while it answers: what it does is the test's business.
     let server = STATE.with_borrow_mut(|state| state.name_server.take());
     let mut server = server.ok_or(Failure::Denied)?;

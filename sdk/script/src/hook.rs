@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{Call, Refusal, Script, Step};
+use crate::{Call, Script, Step};
 
 /// What is about to be ordered, as in the contract of hooks.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,7 +36,7 @@ fn an_issuer() -> String {
 /// The kind of a hook's error that says no.
 const REFUSED: &str = "refused";
 /// The kind of a hook's error that could not find out.
-const FAILED: &str = "failed";
+pub(crate) const FAILED: &str = "failed";
 
 impl Script {
     /// Whether it is for an issuance hook: whether it calls `review`.
@@ -69,18 +69,5 @@ impl Script {
     fn reviews(&self) -> impl Iterator<Item = &Step> {
         let steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
         steps.filter(|step| step.call == Call::Review)
-    }
-}
-
-impl Refusal {
-    /// The same answers as [`defaults`](Self::defaults): none of them says that an order is allowed or refused.
-    #[must_use]
-    pub fn defaults_of_hooks() -> Vec<Self> {
-        let mut all = Self::defaults();
-        for refusal in &mut all {
-            FAILED.clone_into(&mut refusal.error.kind);
-            refusal.error.retry_after = None;
-        }
-        all
     }
 }

@@ -9,8 +9,10 @@
 //! In `url`, header values and `body`, `*` stands for any run of characters: signatures and dates differ each time.
 //! `README.md` has the whole format for people who write scripts.
 
+mod dns;
 mod hook;
 mod pattern;
+mod refusal;
 mod required;
 #[cfg(test)]
 mod tests;
@@ -20,8 +22,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
+pub use dns::{DnsRequest, Rcode, host as name_server_of, server_of};
 pub use hook::{Challenge, ProposedOrder};
 pub use pattern::matches;
+pub use refusal::Refusal;
 
 /// The scenarios that the script of every provider must have; [`Script::missing`] says what each must show.
 pub const REQUIRED: [&str; 4] = ["happy path", "two values", "repeat", "cleanup by value"];
@@ -136,9 +140,14 @@ pub struct ExpectedRequest {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// The HTTP status, from 100 to 599.
-    #[serde(deserialize_with = "status")]
+    /// The HTTP status, from 100 to 599; 0 of a name server, which has none.
+    #[serde(default = "no_status", deserialize_with = "status")]
     pub status: u16,
+    /// What a name server says instead.
+    pub rcode: Option<Rcode>,
+    /// Its answer section, one record in each text.
+    #[serde(default)]
+    pub records: Vec<String>,
     /// Its headers.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -158,18 +167,6 @@ pub struct ExpectedError {
     pub contains: Option<String>,
     /// Seconds to wait before another try.
     pub retry_after: Option<u32>,
-}
-
-/// An API that answers the same to every request.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Refusal {
-    /// What it shows: `401`, `429`, `500`, or a name of the script's own.
-    pub name: String,
-    /// The answer.
-    pub response: Answer,
-    /// What the call must make of it.
-    pub error: ExpectedError,
 }
 
 /// A request as the plugin sent it.
@@ -205,6 +202,9 @@ impl Script {
                         _ => "neither `record` nor `order`",
                     };
                     return Err(format!("{:?}: a call of `{}` has {needed}", scenario.name, step.call.as_str()));
+                }
+                for exchange in &step.exchanges {
+                    exchange.check().map_err(|problem| format!("{:?}: {problem}", scenario.name))?;
                 }
             }
         }
@@ -242,10 +242,21 @@ impl Script {
         steps.filter(|step| step.call == Call::Present).find_map(|step| step.record.as_ref())
     }
 
+    /// Whether the requests go to name servers, and none to a web server.
+    #[must_use]
+    pub fn speaks_dns(&self) -> bool {
+        let steps = self.scenarios.iter().flat_map(|scenario| &scenario.steps);
+        let mut urls = steps.flat_map(|step| &step.exchanges).map(|exchange| &exchange.request.url).peekable();
+        urls.peek().is_some() && urls.all(|url| url.starts_with(dns::SCHEME))
+    }
+
     /// The refusals to try: the defaults, replaced and followed by the script's own.
     #[must_use]
     pub fn all_refusals(&self) -> Vec<Refusal> {
-        let mut all = if self.is_of_a_hook() { Refusal::defaults_of_hooks() } else { Refusal::defaults() };
+        let mut all = if self.speaks_dns() { Refusal::defaults_of_name_servers() } else { Refusal::defaults() };
+        if self.is_of_a_hook() {
+            all.iter_mut().for_each(Refusal::leaves_open);
+        }
         all.retain(|default| !self.refusals.iter().any(|own| own.name == default.name));
         all.extend(self.refusals.iter().cloned());
         all
@@ -270,28 +281,20 @@ impl Call {
     }
 }
 
-impl Refusal {
-    /// What every provider must understand: 401, 429 with `Retry-After`, 500.
-    #[must_use]
-    pub fn defaults() -> Vec<Self> {
-        let refusal = |status: u16, kind: &str, retry_after: Option<u32>| Self {
-            name: status.to_string(),
-            response: Answer {
-                status,
-                headers: retry_after
-                    .map(|seconds| ("retry-after".to_owned(), seconds.to_string()))
-                    .into_iter()
-                    .collect(),
-                json: Some(Value::Object(serde_json::Map::new())),
-                body: None,
-            },
-            error: ExpectedError { kind: kind.to_owned(), contains: None, retry_after },
-        };
-        vec![
-            refusal(401, "unauthorized", None),
-            refusal(429, "rate-limited", Some(7)),
-            refusal(500, "unavailable", None),
-        ]
+impl Exchange {
+    /// Whether request and answer are of one kind.
+    fn check(&self) -> Result<(), String> {
+        let (url, answer) = (&self.request.url, &self.response);
+        match (url.starts_with(dns::SCHEME), answer.rcode) {
+            (true, Some(_)) => {
+                let records = answer.records.iter().map(|text| dns::record(text).map(drop));
+                records.collect::<Result<(), _>>()
+            }
+            (true, None) => Err(format!("the answer to {url} has an `rcode`, for example NOERROR")),
+            (false, Some(_)) => Err(format!("{url} is no name server, so its answer has no `rcode`")),
+            (false, None) if answer.status == NO_STATUS => Err(format!("the answer to {url} has no `status`")),
+            (false, None) => Ok(()),
+        }
     }
 }
 
@@ -323,6 +326,13 @@ impl ExpectedRequest {
     }
 }
 
+/// Stands where there is none.
+const NO_STATUS: u16 = 0;
+
+fn no_status() -> u16 {
+    NO_STATUS
+}
+
 /// A number that a server can answer with. The place of another is told by the parser.
 fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     match i64::deserialize(deserializer)? {
@@ -332,6 +342,12 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
 }
 
 impl Answer {
+    /// An empty one.
+    #[must_use]
+    pub fn of(status: u16) -> Self {
+        Self { status, rcode: None, records: Vec::new(), headers: BTreeMap::new(), json: None, body: None }
+    }
+
     /// The body's bytes.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

@@ -121,6 +121,41 @@ fn a_script_says_what_it_lacks() {
 }
 
 #[test]
+fn messages_to_name_servers_have_answers_of_their_kind() {
+    let parse = |url: &str, answer: Value| {
+        let exchange = json!({"request": {"method": "QUERY", "url": url}, "response": answer});
+        let step = with(present("v"), "exchanges", json!([exchange]));
+        Script::parse(&script(json!({"scenarios": [{"name": "a", "steps": [step]}]})).to_string())
+    };
+    let soa = "a.example. 60 IN SOA ns.a.example. m.a.example. 1 2 3 4 5";
+    let good = parse("dns://ns.a.example/a.example?type=SOA", json!({"rcode": "NOERROR", "records": [soa]})).unwrap();
+    assert!(good.speaks_dns());
+    assert_eq!(good.all_refusals().iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["REFUSED", "SERVFAIL"]);
+    assert!(!parse("https://a.example/", json!({"status": 200})).unwrap().speaks_dns());
+    for (url, answer, words) in [
+        ("dns://ns.a.example/", json!({"status": 200}), "has an `rcode`"),
+        ("dns://ns.a.example/", json!({"rcode": "noerror"}), "unknown variant"),
+        ("https://a.example/", json!({"rcode": "REFUSED"}), "is no name server"),
+        ("https://a.example/", json!({}), "has no `status`"),
+        ("dns://ns.a.example/", json!({"rcode": "NOERROR", "records": ["a.example. 60 IN"]}), "a part is missing"),
+        ("dns://ns.a.example/", json!({"rcode": "NOERROR", "records": ["a.example. 60 CH TXT x"]}), "the class is IN"),
+        ("dns://ns.a.example/", json!({"rcode": "NOERROR", "records": ["a.example. 60 IN CAA x"]}), "is no record"),
+    ] {
+        let error = parse(url, answer).unwrap_err();
+        assert!(error.contains(words), "{error}");
+    }
+    for (server, host) in [
+        ("NS.example.com", "ns.example.com"),
+        ("ns.example.com.:5353", "ns.example.com"),
+        ("192.0.2.1:53", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1]:53", "[2001:db8::1]"),
+    ] {
+        assert_eq!(name_server_of(server), host);
+    }
+}
+
+#[test]
 fn a_script_of_a_hook_shows_both_answers() {
     let review = |error: Value| {
         let step = json!({"call": "review", "order": {"domains": ["a.example"]}});

@@ -24,7 +24,8 @@ fn every_script_shows_what_it_must() {
     // A project of `plugin new` has this crate, but neither plugins nor templates.
     let Ok(folders) = fs::read_dir(root.join("plugins")) else { return };
     let plugins = folders.map(|folder| folder.unwrap().path());
-    let templates = ["rust", "python", "javascript"].map(|language| root.join("sdk").join(language).join("template"));
+    let templates = ["rust/template", "rust/hook-template", "python/template", "javascript/template"];
+    let templates = templates.map(|folder| root.join("sdk").join(folder));
     let folders: Vec<PathBuf> = plugins.chain(templates).filter(|at| at.join("conformance.json").is_file()).collect();
     assert!(folders.len() > 25, "only {} scripts were found", folders.len());
     let mut faults = Vec::new();
@@ -33,7 +34,9 @@ fn every_script_shows_what_it_must() {
         let text = fs::read_to_string(folder.join("conformance.json")).unwrap();
         match Script::parse(&text) {
             Ok(script) => {
-                let missing = script.missing(!ONE_VALUE.contains(&name));
+                let of_a_hook = || script.missing_of_a_hook().into_iter().map(str::to_owned).collect();
+                let of_a_provider = || script.missing(!ONE_VALUE.contains(&name));
+                let missing: Vec<String> = if script.is_of_a_hook() { of_a_hook() } else { of_a_provider() };
                 faults.extend(missing.iter().map(|lack| format!("{}: {lack}", folder.display())));
             }
             Err(problem) => faults.push(format!("{}: {problem}", folder.display())),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use acme_manager_plugin_script::{Answer, Call, Exchange, ExpectedError, Record, Script, Sent, Step};
+use acme_manager_plugin_script::{Answer, Call, DnsRequest, Exchange, ExpectedError, Record, Script, Sent, Step};
 
 use super::{MockApi, STATE};
 use crate::bindings::acme_manager::dns::types::EnvironmentKey;
@@ -153,20 +153,32 @@ fn txt(record: &Record) -> TxtRecord {
 }
 
 impl Running {
+    pub(super) fn answer_dns(&mut self, server: &str, request: &[u8]) -> Vec<u8> {
+        let asked =
+            DnsRequest::read(server, request).unwrap_or_else(|problem| panic!("a message to {server}: {problem}"));
+        let answer = self.next(&asked.sent());
+        asked.reply(&answer).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
     pub(super) fn answer(&mut self, request: &Outgoing, url: &str) -> RawResponse {
-        let answer = match self {
+        let sent = Sent { method: &request.method, url, headers: &request.headers, body: &request.body };
+        let answer = self.next(&sent);
+        let headers = answer.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+        RawResponse { status: answer.status, headers: headers.collect(), body: answer.bytes() }
+    }
+
+    /// The answer to a request, which is the one that comes next.
+    fn next(&mut self, sent: &Sent<'_>) -> Answer {
+        match self {
             Self::Refusal(answer) => answer.clone(),
             Self::Exchanges(left) => {
                 let exchange = left.pop_front();
-                let exchange = exchange.unwrap_or_else(|| panic!("a request too many: {} {url}", request.method));
-                let sent = Sent { method: &request.method, url, headers: &request.headers, body: &request.body };
-                if let Some(difference) = exchange.request.difference(&sent) {
+                let exchange = exchange.unwrap_or_else(|| panic!("a request too many: {} {}", sent.method, sent.url));
+                if let Some(difference) = exchange.request.difference(sent) {
                     panic!("{difference}");
                 }
                 exchange.response
             }
-        };
-        let headers = answer.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-        RawResponse { status: answer.status, headers: headers.collect(), body: answer.bytes() }
+        }
     }
 }

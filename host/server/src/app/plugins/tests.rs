@@ -17,9 +17,6 @@ lego's `*_HTTP_TIMEOUT` are not read: the entry's `timeout` takes their place.
 
 ";
 
-/// It speaks no HTTP: it is tried with BIND and Knot (`tests/system/tests/dnsupdate.rs`).
-const WITHOUT_SCRIPT: &str = "dnsupdate";
-
 /// All bundled plugins, loaded from a config that speaks of the hooks among them.
 async fn all() -> Vec<(Plan, LoadedPlugin)> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -127,7 +124,7 @@ async fn every_bundled_plugin_has_its_own_name_a_page_with_its_keys_and_a_script
                 faults.push(format!("host/docs/providers/{own}.md does not speak of `{name}`"));
             }
         }
-        if own != WITHOUT_SCRIPT && !root.join(format!("plugins/{own}/conformance.json")).is_file() {
+        if !root.join(format!("plugins/{own}/conformance.json")).is_file() {
             faults.push(format!("there is no plugins/{own}/conformance.json"));
         }
     }
