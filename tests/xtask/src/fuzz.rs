@@ -52,12 +52,24 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     build.env("CARGO_TARGET_DIR", &output).env("CARGO_INCREMENTAL", "0");
     checked(build.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f")).env_remove("RUSTFLAGS"))?;
     let mut failed = Vec::new();
-    for target in wanted {
-        println!("--- {target}, {} s", arguments.seconds);
-        if let Err(error) = fuzz(&output, &folder, target, arguments) {
-            println!("{error:#}");
-            failed.push(target.as_str());
-        }
+    // A target keeps one processor busy.
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    let (output, folder) = (output.as_path(), folder.as_path());
+    for targets in wanted.chunks(at_once) {
+        std::thread::scope(|scope| {
+            let run = |target| scope.spawn(move || fuzz(output, folder, target, arguments));
+            let running: Vec<_> = targets.iter().map(|target| (target, run(target))).collect();
+            for (target, thread) in running {
+                let result = thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("it could not be run")));
+                match result {
+                    Ok(()) => println!("--- {target}: nothing in {} s", arguments.seconds),
+                    Err(error) => {
+                        println!("--- {target}: {error:#}");
+                        failed.push(target.as_str());
+                    }
+                }
+            }
+        });
     }
     if !failed.is_empty() {
         bail!("found something: {}; the inputs are in {}", failed.join(", "), output.join("found").display());
