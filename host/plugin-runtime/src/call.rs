@@ -26,6 +26,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::{
     breaker::{Pass, Suspension},
+    engine::WASM_STACK_BYTES,
     error::{CONCURRENCY, CONCURRENCY_OF_ALL, CallError},
     guest_log::{GuestLog, escape},
     http::{Outbound, Traffic},
@@ -247,6 +248,10 @@ impl Sandbox {
         match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => CallError::OutOfFuel { plugin, limit: self.limits.fuel },
             Some(Trap::Interrupt) => self.timeout(state),
+            Some(Trap::StackOverflow) => {
+                let detail = format!("its calls may nest as deep as {} KiB of stack reach", WASM_STACK_BYTES >> 10);
+                CallError::OutOfBounds { plugin, detail }
+            }
             Some(Trap::StringOutOfBounds | Trap::ListOutOfBounds | Trap::InvalidChar) => {
                 CallError::BadReturn { plugin, detail: text }
             }

@@ -28,7 +28,7 @@ use crate::{
 /// How often guests that compute give way to other tasks, and how exactly a deadline meets them.
 const TICK: Duration = Duration::from_millis(10);
 /// Interpreters nest deeply; only touched pages cost memory.
-const WASM_STACK_BYTES: usize = 512 << 10;
+pub(crate) const WASM_STACK_BYTES: usize = 512 << 10;
 /// The host functions run on the rest: half a megabyte.
 const STACK_BYTES: usize = 1 << 20;
 /// What a reused memory or table keeps in place instead of faulting it in again. Small, because it is cleared at every

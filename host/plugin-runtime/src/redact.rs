@@ -69,7 +69,8 @@ impl Redactor {
     }
 }
 
-/// The secret as it looks in a header, a URL, a form, a JSON text and in HTTP basic authentication.
+/// The secret as it looks in a header, a URL, a form, a JSON text, in HTTP basic authentication and in hexadecimal
+/// digits.
 fn spellings(secret: &str) -> Vec<Vec<u8>> {
     let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let mut all = vec![
@@ -79,6 +80,8 @@ fn spellings(secret: &str) -> Vec<Vec<u8>> {
         form.to_ascii_lowercase(),
         form,
         secret.escape_debug().to_string(),
+        secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        secret.bytes().map(|byte| format!("{byte:02X}")).collect(),
         secret.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('/', "\\/"),
     ];
     for before in 0..3 {

@@ -30,7 +30,7 @@ use crate::telemetry::{self, LogFormat, Metrics};
 use crate::tokens::{TokenSettings, Tokens};
 use crate::workers;
 /// Prints what a command has to say; whoever stopped reading has read enough.
-pub use acme_manager_workbench::print;
+pub use acme_manager_workbench::{print, tell};
 use plugins::{Loader, PluginSet};
 use reload::Reloader;
 

@@ -17,14 +17,14 @@ fn main() -> ExitCode {
     let command = match Flags::parse_from(std::env::args_os()) {
         Ok(command) => command,
         Err(error) => {
-            eprintln!("acme-manager-server: {error}");
+            app::tell(&format!("acme-manager-server: {error}\n"));
             return ExitCode::from(2);
         }
     };
     match run(command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("acme-manager-server: {error:#}");
+            app::tell(&format!("acme-manager-server: {error:#}\n"));
             ExitCode::FAILURE
         }
     }

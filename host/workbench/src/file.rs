@@ -18,10 +18,10 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{} is no text in UTF-8", file.display()))
 }
 
-/// Puts a new file with `mode` in the place of whatever file or link is there. A link is not followed.
+/// Puts a new file with `mode` in the place of whatever file is there. Links, pipes and devices stay: `/dev/stdout` is one.
 pub(crate) fn replace(place: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
     let failed = || format!("{} cannot be written", place.display());
-    if let Ok(there) = fs::metadata(place) {
+    if let Ok(there) = fs::symlink_metadata(place) {
         ensure!(there.is_file(), "{} is there and is no regular file: name another", place.display());
     }
     let folder = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -53,12 +53,12 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         symlink(&other, &link).unwrap();
         let held = fs::File::open(&file).unwrap();
-        for place in [&file, &link] {
-            replace(place, b"new", 0o600).unwrap();
-            let there = fs::symlink_metadata(place).unwrap();
-            assert!(there.is_file() && there.permissions().mode() & 0o777 == 0o600, "{there:?}");
-            assert_eq!(fs::read(place).unwrap(), b"new");
-        }
+        replace(&file, b"new", 0o600).unwrap();
+        let there = fs::symlink_metadata(&file).unwrap();
+        assert!(there.is_file() && there.permissions().mode() & 0o777 == 0o600, "{there:?}");
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        let error = replace(&link, b"new", 0o600).unwrap_err().to_string();
+        assert!(error.contains("no regular file") && link.is_symlink(), "{error}");
         assert_eq!(std::io::read_to_string(held).unwrap(), "old", "who has it open does not see the new one");
         assert_eq!(fs::read(&other).unwrap(), b"of somebody");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);

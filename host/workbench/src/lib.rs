@@ -71,6 +71,7 @@ fn show_log() {
         .with_writer(std::io::stderr)
         .with_ansi(wants_colours && std::io::stderr().is_terminal())
         .with_target(false)
+        .log_internal_errors(false)
         .without_time();
     // A program that embeds this may have one.
     let _ = lines.try_init();
@@ -105,7 +106,7 @@ pub async fn build_project(options: &BuildOptions) -> anyhow::Result<String> {
 /// # Errors
 /// When the call cannot be made or fails.
 pub async fn call(options: &RunOptions) -> anyhow::Result<String> {
-    run::run(options, |announced| eprint!("{}", text::block(announced))).await
+    run::run(options, tell).await
 }
 
 /// Plays a recording, as `plugin replay` does.
@@ -124,13 +125,21 @@ pub async fn measure(options: &BenchOptions) -> anyhow::Result<String> {
     bench::bench(options).await
 }
 
+/// Prints on standard error, without what would steer a terminal. Where nobody can be told, nobody is: what the caller
+/// returns counts.
+pub fn tell(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text::block(text).as_bytes());
+}
+
 /// Prints on standard output, without what would steer a terminal. A reader that goes away, as `head` does, is no mistake.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text::block(text).as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("standard output cannot be written"))
+        }
         _ => Ok(()),
     }
 }

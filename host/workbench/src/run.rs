@@ -20,7 +20,7 @@ use crate::component::{Bench, Described, Reachable};
 use crate::file;
 use crate::quantity::{bytes, count, time};
 use crate::subject::{Introduced, Subject};
-use crate::text::{block, plain, shell};
+use crate::text::{plain, shell};
 
 /// For this user alone: what a vendor says of an account is nobody else's business.
 const RECORDING_MODE: u32 = 0o600;
@@ -39,6 +39,7 @@ pub(crate) async fn run(options: &RunOptions, tell: impl FnOnce(&str)) -> anyhow
         return Ok(described(bench.subject()));
     }
     let question = Question::of(options, bench.subject())?;
+    options.record.as_deref().map_or(Ok(()), may_record)?;
     let environment = environment::of(options, bench.introduced().keys, Path::new(""))?;
     let reachable = bench.reachable(&environment, &options.reach, Described::Certain)?;
     tell(&announced(&environment, &reachable));
@@ -67,13 +68,13 @@ pub(crate) async fn run(options: &RunOptions, tell: impl FnOnce(&str)) -> anyhow
         (Ok(said), Ok(())) => Ok(said + &text),
         (Ok(said), Err(error)) => {
             // What the call did counts, whatever became of the recording.
-            print!("{}", block(&(said + &text)));
+            crate::print(&(said + &text))?;
             Err(error.context("the call succeeded, but it is not recorded"))
         }
         (Err(error), recorded) => {
-            eprint!("{}", block(&text));
+            crate::tell(&text);
             if let Err(unrecorded) = recorded {
-                eprintln!("{}", block(&format!("the call is not recorded: {unrecorded:#}")));
+                crate::tell(&format!("the call is not recorded: {unrecorded:#}\n"));
             }
             bail!("{error}")
         }
@@ -186,6 +187,22 @@ fn presented(options: &RunOptions, record: &TxtRecord, handle: &str) -> String {
         }
     }
     format!("{} holds {}\nhandle: {handle:?}\nto remove it: {again}\n", plain(name), plain(value))
+}
+
+/// Looks before the call whether a recording may take the place: afterwards is too late for the call, and what is no
+/// recording may be the component.
+fn may_record(file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    ensure!(folder.is_dir(), "--record: there is no folder {}", folder.display());
+    let Ok(there) = std::fs::symlink_metadata(file) else { return Ok(()) };
+    ensure!(there.is_file(), "--record: {} is there and is no regular file: name another", file.display());
+    let is_recording = || file::read(file).is_ok_and(|text| serde_json::from_str::<Recording>(&text).is_ok());
+    ensure!(
+        there.len() == 0 || is_recording(),
+        "--record: {} is there and is no recording: name another",
+        file.display()
+    );
+    Ok(())
 }
 
 fn save(file: &Path, recording: Option<Recording>) -> anyhow::Result<String> {

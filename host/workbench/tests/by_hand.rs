@@ -108,7 +108,7 @@ async fn a_failed_call_is_recorded_and_played_back_without_its_secrets() {
     let file = place.path().join("failure.json");
     options.record = Some(file.clone());
     // What is there is replaced, also when others may read it.
-    fs::write(&file, "{}").unwrap();
+    fs::write(&file, "").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let error = call(&options).await.unwrap_err().to_string();
     assert!(error.contains("(unavailable)"), "{error}");
@@ -160,9 +160,17 @@ async fn a_failed_call_is_recorded_and_played_back_without_its_secrets() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_call_did_is_told_although_it_cannot_be_recorded() {
-    let (url, _tasks) = api(|_| (200, "{\"domain_records\": []}".into())).await;
-    let Bench { mut options, place } = bench(&url, CallName::Check);
-    options.record = Some(place.path().to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recording.json");
+    // Something comes into the way meanwhile.
+    let in_the_way = file.clone();
+    let (url, _tasks) = api(move |_| {
+        let _ = fs::create_dir(&in_the_way);
+        (200, "{\"domain_records\": []}".into())
+    })
+    .await;
+    let Bench { mut options, place: _place } = bench(&url, CallName::Check);
+    options.record = Some(file);
     let error = format!("{:#}", call(&options).await.unwrap_err());
     assert!(
         error.contains("the call succeeded, but it is not recorded") && error.contains("no regular file"),
@@ -190,6 +198,27 @@ async fn secrets_stay_off_the_command_line_and_mistakes_are_explained() {
         let error = format!("{:#}", call(&options).await.unwrap_err());
         assert!(error.contains(expected) && !error.contains(TOKEN), "{expected}: {error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_recording_takes_the_place_of_something_else() {
+    let Bench { options, place } = bench("http://127.0.0.1:1", CallName::Check);
+    let [link, component, other] = ["link", "copy.wasm", "notes.json"].map(|name| place.path().join(name));
+    fs::copy(&options.file, &component).unwrap();
+    fs::write(&other, "{}").unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    for (file, words) in [
+        (&link, "no regular file"),
+        (&component, "is no recording"),
+        (&other, "is no recording"),
+        (&"/dev/null".into(), "no regular file"),
+        (&place.path().join("missing/file"), "there is no folder"),
+    ] {
+        let error = call(&RunOptions { record: Some(file.clone()), ..options.clone() }).await.unwrap_err().to_string();
+        // It is told before the call is made.
+        assert!(error.starts_with("--record: ") && error.contains(words), "{error}");
+    }
+    assert!(link.is_symlink() && fs::read(&component).unwrap() == fs::read(&options.file).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -147,6 +147,24 @@ async fn a_file_that_nobody_can_read_may_be_a_policy() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_config_that_is_cut_off_does_not_end_a_policy() -> anyhow::Result<()> {
+    let mut site = Site::start(with_hook("refuse")?).await?;
+    let order = params("a.site.test");
+    site.order(&order).await?.assert_refusal(500, "hook_refused", &["policy"]);
+    let words = ["the changed config cannot be used; what was read before stays", "issuance hook easy", "cut off"];
+    site.server.set_config("common:\n  plugins:\n    - name: pdns\n")?;
+    site.server.process.signal("HUP")?;
+    site.until_logged(&words).await?;
+    site.order(&order).await?.assert_refusal(500, "hook_refused", &["policy"]);
+    ensure!(site.orders() == 0, "the CA got an order that no hook allowed");
+    // Whoever takes it out of a config that is whole means it.
+    site.reconfigure(&SiteOptions::default())?;
+    site.until_logged(&["this policy is no longer asked", "policy"]).await?;
+    site.assert_sound("a.site.test").await?;
+    Ok(())
+}
+
 #[test]
 fn a_check_of_the_config_says_the_same_and_can_be_strict() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;

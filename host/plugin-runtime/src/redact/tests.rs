@@ -15,6 +15,8 @@ fn secrets_go_in_every_spelling_of_a_request() {
         format!("/x?key={}", percent(TOKEN, false)),
         format!("/x?key={}", percent(TOKEN, true)),
         format!("{:?}", format!("key {TOKEN}")),
+        TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        TOKEN.bytes().map(|byte| format!("{byte:02X}")).collect(),
         format!("Basic {}", BASE64_STANDARD.encode(TOKEN)),
         format!("Basic {}", BASE64_STANDARD.encode(format!("user:{TOKEN}"))),
         format!("Basic {}", BASE64_STANDARD.encode(format!("users:{TOKEN}"))),
@@ -23,7 +25,7 @@ fn secrets_go_in_every_spelling_of_a_request() {
         let clean = redactor.redact(&text);
         assert!(clean.contains(MARK), "{text} became {clean}");
         assert!(redactor.finds(&text));
-        for part in ["tök", "odd", "chars", "dG9rZW4"] {
+        for part in ["tök", "odd", "chars", "dG9rZW4", "6f6464"] {
             assert!(!clean.contains(part), "{text} became {clean}");
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{plugins, print};
+use super::{plugins, print, tell};
 use crate::config::{Config, Environment, Flags};
 
 /// Prints what is wrong on standard error and the verdict on standard output. A warning keeps no server from starting, and
@@ -13,7 +13,7 @@ use crate::config::{Config, Environment, Flags};
 pub fn run(flags: &Flags) -> ExitCode {
     let (mut mistakes, mut warnings) = (Vec::new(), 0);
     let mut warn = |file: &Path, warning: &dyn Display| {
-        eprintln!("warning: {}: {warning}", file.display());
+        tell(&format!("warning: {}: {warning}\n", file.display()));
         warnings += 1;
     };
     match Environment::load(&flags.env_config_path) {
@@ -38,7 +38,7 @@ pub fn run(flags: &Flags) -> ExitCode {
         Err(error) => mistakes.push(crate::certificates::chain(&error)),
     }
     for mistake in &mistakes {
-        eprintln!("error: {mistake}");
+        tell(&format!("error: {mistake}\n"));
     }
     if !mistakes.is_empty() {
         return ExitCode::FAILURE;

@@ -7,7 +7,7 @@ use std::io::{Cursor, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use acme_manager_plugin_runtime::{LoadError, read_component};
+use acme_manager_plugin_runtime::{LoadError, World, read_component};
 use anyhow::Context;
 use minisign::{KeyPair, PublicKey};
 use zeroize::Zeroizing;
@@ -51,6 +51,9 @@ pub(super) fn keygen(key: &SecretKeyFile) -> anyhow::Result<()> {
 /// Signs a file; the signature lies beside it.
 pub(super) fn sign(file: &Path, key: &SecretKeyFile) -> anyhow::Result<()> {
     let bytes = read_component(file).map_err(|error| said(&error))?;
+    // A signature says that its maker stands for it: not for whatever was named by mistake, such as the key itself.
+    World::exported_by(&bytes)
+        .map_err(|reason| anyhow::anyhow!("{} is no plugin, so it is not signed: {reason}", file.display()))?;
     let secret = secret_key(key)?;
     let public = PublicKey::from_secret_key(&secret).with_context(|| not_usable(key))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -86,6 +89,9 @@ fn create(file: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
         opened.write_all(content)?;
         opened.sync_all()
     });
+    // What was there before is not ours.
+    let is_ours = |error: &std::io::Error| error.kind() != std::io::ErrorKind::AlreadyExists;
+    let written = written.inspect_err(|error| drop(is_ours(error).then(|| std::fs::remove_file(file))));
     written.with_context(|| format!("cannot write {}", file.display()))
 }
 

@@ -309,7 +309,7 @@ pub async fn load_all(loader: &Loader, plans: Vec<Plan>) -> Vec<(Plan, Result<Lo
             Err(_) => continue,
         };
         for warning in plan.remarks(described).warnings() {
-            eprintln!("warning: common.plugins ({}): {warning}", plan.name);
+            super::tell(&format!("warning: common.plugins ({}): {warning}\n", plan.name));
         }
     }
     all

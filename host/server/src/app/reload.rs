@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::plugins::{PluginSet, Sections, Settled, sections};
 use crate::certificates::chain;
 use crate::challenges::providers::Providers;
-use crate::config::{Config, Environment, Flags};
+use crate::config::{Config, Environment, Flags, Loaded};
 use crate::hooks::Hooks;
+use crate::names::ProviderName;
 use crate::telemetry::Metrics;
 
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -99,6 +100,15 @@ impl Reloader {
             Ok((loaded, Arc::new(environment), contents(&tls_files)))
         });
         let Ok(read) = read.await else { return };
+        let in_force = self.hooks.list();
+        let in_force: Vec<&ProviderName> = in_force.iter().map(|(name, _)| name).collect();
+        let read = read.and_then(|(loaded, environment, tls): (Loaded, Arc<Environment>, Contents)| {
+            let found = sections(&loaded.config, &environment);
+            match cut_off(&in_force, &loaded.config, self.plugins.started_with(), &found) {
+                Some(reason) => Err(reason),
+                None => Ok((loaded, environment, tls)),
+            }
+        });
         match read {
             Ok((loaded, environment, tls)) => {
                 self.complaint = None;
@@ -107,7 +117,10 @@ impl Reloader {
                     tracing::info!(plugin = %name, "changed by the config");
                 }
                 for name in &changes.removed {
-                    tracing::info!(plugin = %name, "removed by the config");
+                    match in_force.contains(&name) {
+                        true => tracing::warn!(plugin = %name, "removed by the config: this policy is no longer asked"),
+                        false => tracing::info!(plugin = %name, "removed by the config"),
+                    }
                 }
                 self.warn_of_restart(&loaded.config, &environment, &tls);
             }
@@ -136,6 +149,24 @@ impl Reloader {
         }
         self.announced = changed;
     }
+}
+
+/// Why a config is not taken up that looks like the beginning of a file: with a policy it lost what the server runs with.
+/// The issuers stay in force until the next start, so that orders would go on unasked.
+fn cut_off(in_force: &[&ProviderName], config: &Config, old: &Sections, new: &Sections) -> Option<String> {
+    let policy = in_force.iter().find(|name| config.common.plugins.iter().all(|entry| entry.name != ***name))?;
+    let is_lost = |name: &&String| match new.get(*name) {
+        None => true,
+        Some(now) => *name == "storage" && old.get(*name) != Some(now),
+    };
+    let lost: Vec<&str> = old.keys().filter(is_lost).map(String::as_str).collect();
+    (!lost.is_empty()).then(|| {
+        format!(
+            "the issuance hook {policy} is not in it any more, nor is {} as the server started with it, as if the file were \
+             cut off; if this is meant, restart the server",
+            lost.join(", ")
+        )
+    })
 }
 
 /// The names that are not the same in both.
@@ -167,6 +198,27 @@ storage:
     fn of(text: &str, variables: &str) -> Sections {
         let config = Config::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).config;
         sections(&config, &Environment::parse(variables, []).expect("valid"))
+    }
+
+    #[test]
+    fn a_policy_goes_only_with_a_config_that_is_whole() {
+        let started = of(BASE, "");
+        let policy: ProviderName = "policy".parse().expect("a name");
+        let check = |text: &str, in_force: &[&ProviderName]| {
+            let config = Config::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).config;
+            cut_off(in_force, &config, &started, &of(text, ""))
+        };
+        assert_eq!(check(BASE, &[&policy]), None, "it was taken out, and all else is as it was");
+        let storage = BASE.find("storage:").expect("it is there");
+        let issuer = BASE.find("issuer:").expect("it is there");
+        for end in [0, issuer, storage] {
+            let reason = check(&BASE[..end], &[&policy]).expect("it is cut off");
+            assert!(reason.contains("hook policy") && reason.contains("storage"), "{reason}");
+            assert_eq!(reason.contains("issuer.le"), end < storage, "{reason}");
+            assert_eq!(check(&BASE[..end], &[]), None, "without a policy as before");
+        }
+        let kept = "common: {plugins: [{name: policy, kind: issuance-hook}]}";
+        assert_eq!(check(kept, &[&policy]), None, "it is still asked");
     }
 
     #[test]

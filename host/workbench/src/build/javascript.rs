@@ -25,7 +25,7 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     let before = newest(&output)?;
     let mut command = Command::new("npm");
     command.args(["run", "--silent", "build"]).current_dir(folder);
-    eprintln!("npm run build");
+    crate::tell("npm run build\n");
     let done = captured(&mut command, MISSING)?;
     if !done.status.success() {
         let said = [done.stdout, done.stderr].concat();

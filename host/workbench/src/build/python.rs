@@ -25,7 +25,7 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     command.args(["-d", "wit", "-w", "dns-provider", "componentize", "app", "-o"]).arg(&made).current_dir(folder);
     // Its errors end with a trace of itself otherwise, not of the plugin.
     command.env("RUST_BACKTRACE", "0");
-    eprintln!("componentize-py -d wit -w dns-provider componentize app");
+    crate::tell("componentize-py -d wit -w dns-provider componentize app\n");
     let done = captured(&mut command, MISSING)?;
     if !done.status.success() {
         let said = [done.stdout, done.stderr].concat();

@@ -7,7 +7,6 @@ use anyhow::{bail, ensure};
 use serde_json::Value;
 
 use super::{captured, explain};
-use crate::text::block;
 
 const TARGET: &str = "wasm32-wasip2";
 const NO_RUST: &str = "install Rust from https://rustup.rs";
@@ -16,7 +15,7 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     target_is_there(folder)?;
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--lib", "--target", TARGET, "--message-format=json"]).current_dir(folder);
-    eprintln!("cargo build --release --target {TARGET}");
+    crate::tell(&format!("cargo build --release --target {TARGET}\n"));
     let output = captured(&mut cargo, NO_RUST)?;
     let messages: Vec<Value> = String::from_utf8_lossy(&output.stdout)
         .lines()
@@ -29,7 +28,7 @@ pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
         bail!("{text}\n\ncargo could not build the plugin: see above");
     }
     if !told.is_empty() {
-        eprintln!("{}", block(&told));
+        crate::tell(&format!("{told}\n"));
     }
     component(&messages, folder)
 }

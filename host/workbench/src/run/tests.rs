@@ -4,6 +4,7 @@ use acme_manager_plugin_runtime::HostGrant;
 
 use super::*;
 use crate::command::Reach;
+use crate::text::block;
 
 /// A bundled component that describes another host: one of the same length, so that nothing else of it changes.
 fn stranger(host: &str, folder: &Path) -> std::path::PathBuf {

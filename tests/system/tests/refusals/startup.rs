@@ -167,6 +167,14 @@ async fn plugin_commands_say_what_a_file_is() {
     let script = format!("{0} -help | true; test ${{PIPESTATUS[0]}} = 0 && {0} -help | head -1", binary.display());
     let output = Command::new("bash").args(["-c", &script]).output().await.unwrap();
     assert!(output.status.success() && !text(&output).contains("panicked"), "{}", text(&output));
+    // Nor is it one that nobody can be told of a mistake: the status says it.
+    for (words, status) in
+        [("plugin inspect nowhere", 1), ("plugin frob", 2), ("-config-path=nowhere -config-check", 1)]
+    {
+        let script = format!("{} {words} 2>/dev/full", binary.display());
+        let output = Command::new("bash").args(["-c", &script]).current_dir(work.path()).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(status), "{words}: {}", text(&output));
+    }
     // Log lines that go into a file are text.
     let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins/digitalocean.wasm");
     let component = component.display().to_string();

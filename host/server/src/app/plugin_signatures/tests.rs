@@ -10,11 +10,24 @@ fn key(path: PathBuf, password: KeyPassword) -> SecretKeyFile {
     SecretKeyFile { path, password }
 }
 
+/// One with nothing in it.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+#[test]
+fn what_is_no_plugin_is_not_signed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let secret = key(dir.path().join("secret"), KeyPassword::None);
+    keygen(&secret).expect("a pair");
+    let error = sign(&secret.path, &secret).expect_err("it is a key").to_string();
+    assert!(error.contains("secret is no plugin, so it is not signed: it is no WebAssembly component"), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 2, "no signature is left");
+}
+
 #[test]
 fn a_new_key_signs() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("plugin.wasm");
-    fs::write(&file, b"bytes").expect("written");
+    fs::write(&file, COMPONENT).expect("written");
     let secret = key(dir.path().join("secret"), KeyPassword::None);
     keygen(&secret).expect("a pair");
     assert_eq!(fs::metadata(&secret.path).expect("there").permissions().mode() & 0o777, 0o600);
@@ -28,7 +41,7 @@ fn a_new_key_signs() {
     }
     let minisign = Command::new("minisign").arg("-Vqm").arg(&file).args(["-p", public]).status();
     assert!(minisign.expect("minisign: run `cargo xtask setup`").success(), "minisign reads it");
-    fs::write(&file, b"other bytes").expect("written");
+    fs::write(&file, [COMPONENT, b"\0\x02\x01n"].concat()).expect("written");
     let error = verify(&file, public).expect_err("changed").to_string();
     assert!(error.contains("does not fit"), "{error}");
     let error = verify(&file, "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3").expect_err("another key");
@@ -40,7 +53,7 @@ fn a_new_key_signs() {
 fn a_key_of_minisign_signs_with_its_password() {
     let dir = tempfile::tempdir().expect("a directory");
     let (file, words) = (dir.path().join("plugin.wasm"), dir.path().join("password"));
-    fs::write(&file, b"bytes").expect("written");
+    fs::write(&file, COMPONENT).expect("written");
     let secret = PathBuf::from(FIXTURES).join("secret.key");
     fs::write(&words, "correct horse\nanother line\n").expect("written");
     sign(&file, &key(secret.clone(), KeyPassword::File(words.clone()))).expect("signed");
@@ -62,7 +75,7 @@ fn a_key_of_minisign_signs_with_its_password() {
 fn a_key_that_minisign_made_without_a_password_signs() {
     let dir = tempfile::tempdir().expect("a directory");
     let [file, secret, public] = ["plugin.wasm", "secret.key", "secret.pub"].map(|name| dir.path().join(name));
-    fs::write(&file, b"bytes").expect("written");
+    fs::write(&file, COMPONENT).expect("written");
     let made = Command::new("minisign").arg("-GWp").arg(&public).arg("-s").arg(&secret).output();
     assert!(made.expect("minisign: run `cargo xtask setup`").status.success());
     for ask in [KeyPassword::None, KeyPassword::Terminal] {
@@ -89,7 +102,7 @@ fn a_key_that_minisign_made_without_a_password_signs() {
 fn the_wrong_half_of_a_pair_is_named_and_never_shown() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("plugin.wasm");
-    fs::write(&file, b"bytes").expect("written");
+    fs::write(&file, COMPONENT).expect("written");
     let secret = key(dir.path().join("x.key"), KeyPassword::None);
     keygen(&secret).expect("a pair");
     sign(&file, &secret).expect("signed");
