@@ -162,6 +162,17 @@ async fn a_config_that_is_cut_off_does_not_end_a_policy() -> anyhow::Result<()> 
     site.reconfigure(&SiteOptions::default())?;
     site.until_logged(&["this policy is no longer asked", "policy"]).await?;
     site.assert_sound("a.site.test").await?;
+
+    // One whose file is exchanged goes on, and whoever asks is told that it could not be loaded again.
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("hook.wasm");
+    fs::copy(plugin_component("test/hook.wasm"), &file)?;
+    site.reconfigure(&nameless(&file, ", kind: issuance-hook")?)?;
+    site.until_logged_times(2, &["plugin loaded", "policy"]).await?;
+    fs::write(&file, "something else")?;
+    site.server.process.signal("HUP")?;
+    site.until_logged(&["common.plugins (policy)", "another checksum"]).await?;
+    site.order(&params("b.site.test")).await?.assert_refusal(500, "hook_refused", &["policy"]);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::plugins::{PluginSet, Sections, Settled, sections};
+use super::plugins::{PluginSet, Sections, Settled, sections, wrong_files};
 use crate::certificates::chain;
 use crate::challenges::providers::Providers;
 use crate::config::{Config, Environment, Flags, Loaded};
@@ -83,23 +83,35 @@ impl Reloader {
                     self.tell_metrics();
                     continue;
                 }
-                _ = asked => tracing::info!("SIGHUP: reading the config again"),
-                () = tokio::time::sleep_until(next) => {}
+                _ = asked => {
+                    tracing::info!("SIGHUP: reading the config again");
+                    self.reload(true).await;
+                }
+                () = tokio::time::sleep_until(next) => self.reload(false).await,
             }
-            self.reload().await;
             next = Instant::now() + INTERVAL;
         }
     }
 
-    async fn reload(&mut self) {
+    /// Whoever asks for it is told of files as well that the server no longer needs, but will at its next start.
+    async fn reload(&mut self, is_asked: bool) {
         let (config, environment) = (self.config.clone(), self.environment.clone());
         let tls_files = self.tls_files.clone();
         let read = tokio::task::spawn_blocking(move || {
             let environment = Environment::load(&environment).map_err(|error| chain(&error))?;
             let loaded = Config::load(&config).map_err(|error| chain(&error))?;
-            Ok((loaded, Arc::new(environment), contents(&tls_files)))
+            let warnings = loaded.warnings.iter().map(ToString::to_string);
+            let warnings: Vec<String> =
+                if is_asked { warnings.chain(wrong_files(&loaded.config)).collect() } else { Vec::new() };
+            Ok(((loaded, Arc::new(environment), contents(&tls_files)), warnings))
         });
         let Ok(read) = read.await else { return };
+        let read = read.map(|(read, warnings)| {
+            for warning in warnings {
+                tracing::warn!("{}: {warning}", self.config.display());
+            }
+            read
+        });
         let in_force = self.hooks.list();
         let in_force: Vec<&ProviderName> = in_force.iter().map(|(name, _)| name).collect();
         let read = read.and_then(|(loaded, environment, tls): (Loaded, Arc<Environment>, Contents)| {
