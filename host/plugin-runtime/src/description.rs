@@ -64,6 +64,17 @@ pub struct Description {
     pub reports_ready: bool,
 }
 
+/// What a component says of itself, whichever world it is made for.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "the fields are those of the descriptions")]
+pub struct About<'a> {
+    pub name: &'a str,
+    pub version: &'a str,
+    pub homepage: &'a str,
+    pub environment: &'a [EnvironmentKey],
+    pub hosts: &'a [String],
+}
+
 /// Bounds of what is kept of a description; far above any honest one.
 const MAX_KEYS: usize = 128;
 const MAX_HOSTS: usize = 128;
@@ -72,6 +83,13 @@ const MAX_OWN_NAME_BYTES: usize = 64;
 const MAX_NAME_BYTES: usize = 128;
 
 impl Description {
+    /// The part that descriptions of all worlds have.
+    #[must_use]
+    pub fn about(&self) -> About<'_> {
+        let Self { name, version, homepage, environment, hosts, .. } = self;
+        About { name, version, homepage, environment, hosts }
+    }
+
     /// Takes over a guest's description, or says what is wrong with it.
     pub(crate) fn accept(raw: types::Description) -> Result<Self, String> {
         let types::Description { name, version, homepage, environment, hosts, .. } = raw;

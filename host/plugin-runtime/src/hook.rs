@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bindings::issuance,
-    description::{self, EnvironmentKey},
+    description::{self, About, EnvironmentKey},
     error::{CallError, ErrorKind},
     plugin::{Introduction, Loaded, Sandbox},
     recording::Asked,
@@ -99,6 +99,13 @@ impl Introduction for HookDescription {
 }
 
 impl HookDescription {
+    /// The part that descriptions of all worlds have.
+    #[must_use]
+    pub fn about(&self) -> About<'_> {
+        let Self { name, version, homepage, environment, hosts } = self;
+        About { name, version, homepage, environment, hosts }
+    }
+
     fn accept(raw: issuance::Description) -> Result<Self, String> {
         let issuance::Description { name, version, homepage, environment, hosts } = raw;
         let environment = description::accept(&name, [&version, &homepage], environment, &hosts)?;

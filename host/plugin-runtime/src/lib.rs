@@ -44,7 +44,7 @@ mod world;
 
 pub use breaker::Suspension;
 pub use compiler::enter as enter_compiler;
-pub use description::{Description, EnvironmentKey, TxtRecord};
+pub use description::{About, Description, EnvironmentKey, TxtRecord};
 pub use digest::{DigestParseError, PluginDigest};
 pub use engine::{Engine, EngineError, EngineSettings, Usage};
 pub use error::{CallError, ErrorKind};

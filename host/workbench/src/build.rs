@@ -10,12 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use acme_manager_plugin_runtime::{Engine, EngineSettings, EnvironmentKey, Inspection, World, read_component};
+use acme_manager_plugin_runtime::{
+    About, Description, Engine, EngineSettings, EnvironmentKey, HookDescription, Inspection, World, read_component,
+};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{BuildOptions, Language};
 use crate::quantity::bytes;
-use crate::subject::Introduced;
 use crate::text::{plain, quoted, shell, yaml};
 use crate::{file, hosts};
 
@@ -75,18 +76,18 @@ fn language(folder: &Path) -> anyhow::Result<Language> {
     }
 }
 
-fn introduced(inspection: &Inspection) -> anyhow::Result<Introduced<'_>> {
+fn introduced(inspection: &Inspection) -> anyhow::Result<About<'_>> {
     let described = match (&inspection.description, &inspection.hook) {
-        (Some(described), _) => described.as_ref().map(Introduced::from),
-        (None, Some(described)) => described.as_ref().map(Introduced::from),
+        (Some(described), _) => described.as_ref().map(Description::about),
+        (None, Some(described)) => described.as_ref().map(HookDescription::about),
         (None, None) => bail!("it was built, but it is neither a DNS provider nor an issuance hook"),
     };
     let failed = "it was built, but `describe` fails; it must work without environment and network";
     described.map_err(|error| anyhow::anyhow!("{error}")).context(failed)
 }
 
-fn report(place: &Path, inspection: &Inspection, said: &Introduced<'_>) -> String {
-    let Introduced { name, version, hosts, keys, .. } = said;
+fn report(place: &Path, inspection: &Inspection, said: &About<'_>) -> String {
+    let About { name, version, hosts, environment: keys, .. } = said;
     let mut text = format!(
         "{}  {}\n{} {}, made for the world {}\n\nAn entry for config.yml:\n\ncommon:\n  plugins:\n    - name: {}\n      \
          path: {}\n      checksum: {}\n",

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use acme_manager_plugin_runtime::{
-    CallReport, DnsGrant, Engine, EngineSettings, Grants, HostGrant, Observer, Origin, PluginDigest, PluginSettings,
-    read_component,
+    About, CallReport, DnsGrant, Engine, EngineSettings, Grants, HostGrant, Observer, Origin, PluginDigest,
+    PluginSettings, read_component,
 };
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::command::Reach;
 use crate::hosts;
-use crate::subject::{Introduced, Subject};
+use crate::subject::Subject;
 
 /// A component that fits its world and can say what it is.
 pub(crate) struct Bench {
@@ -63,8 +63,8 @@ impl Bench {
         &self.subject
     }
 
-    pub(crate) fn introduced(&self) -> Introduced<'_> {
-        self.subject.introduced()
+    pub(crate) fn about(&self) -> About<'_> {
+        self.subject.about()
     }
 
     pub(crate) fn reports(&self) -> &Reports {
@@ -99,7 +99,7 @@ impl Bench {
             grants.hosts.push(host.parse().context("--allow-host")?);
         }
         let mut withheld = Vec::new();
-        for host in self.introduced().hosts {
+        for host in self.about().hosts {
             let grant: HostGrant = host.parse().context("`describe` names a host that cannot be granted")?;
             let doubt = hosts::doubt(host).filter(|_| described == Described::Certain);
             match doubt {
@@ -128,7 +128,7 @@ impl Bench {
         &'a self,
         environment: &'a BTreeMap<String, String>,
     ) -> impl Iterator<Item = (&'a str, &'a String)> {
-        let keys = self.introduced().keys.iter().filter(|key| key.endpoint);
+        let keys = self.about().environment.iter().filter(|key| key.endpoint);
         keys.filter_map(|key| Some((key.name.as_str(), environment.get(&key.name)?)))
     }
 }

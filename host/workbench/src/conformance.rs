@@ -48,7 +48,7 @@ pub(crate) async fn test(options: &TestOptions) -> anyhow::Result<Verdict> {
         let result = run.scenario(scenario).await;
         verdict.add(&scenario.name, result, run.bench.reports().take());
     }
-    match Sample::of(&run.script, is_hook) {
+    match Sample::of(&run.script, run.bench.subject()) {
         None if is_hook => verdict.note("no order is allowed after a request, so an API in trouble was not tried"),
         None => verdict.note("no scenario calls `present`, so an API in trouble was not tried"),
         Some(sample) => {
@@ -82,7 +82,7 @@ fn hosts(bench: &Bench, script: &Script) -> BTreeSet<String> {
     let steps = scenarios.clone().flat_map(|scenario| &scenario.steps);
     let requests = steps.flat_map(|step| &step.exchanges).filter_map(|exchange| mock::host(&exchange.request.url));
     let values = scenarios.flat_map(|scenario| scenario.environment.values()).chain(script.environment.values());
-    let described = bench.introduced().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
+    let described = bench.about().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
     requests.chain(values.filter_map(|value| mock::host(value))).chain(described).collect()
 }
 
@@ -122,7 +122,7 @@ impl Run {
                 }
             }
         }
-        let keys = self.bench.introduced().keys;
+        let keys = self.bench.about().environment;
         let known = |name: &str| keys.iter().any(|key| key.name == name);
         let unknown: Vec<&str> =
             self.script.environment.keys().map(String::as_str).filter(|name| !known(name)).collect();
@@ -144,7 +144,7 @@ impl Run {
     }
 
     async fn refusal(&self, refusal: &Refusal, sample: &Sample) -> Finding {
-        let subject = self.equip(self.environment(), None).await?;
+        let subject = self.equip(self.script.environment_alone(), None).await?;
         self.mock.play(Role::Always(refusal.response.clone()));
         let result = sample.ask(&subject).await;
         trial::compare(&subject, &result, Some(&refusal.error)).map(|()| None)
@@ -153,7 +153,7 @@ impl Run {
     /// An API that accepts requests and does not answer must end in the class `unavailable` or the host's time-out,
     /// both of which are tried again.
     async fn slow(&self, sample: &Sample) -> Finding {
-        let subject = self.equip(self.environment(), Some(SHORT_TIMEOUT)).await?;
+        let subject = self.equip(self.script.environment_alone(), Some(SHORT_TIMEOUT)).await?;
         self.mock.play(Role::Late);
         match tokio::time::timeout(SHORT_TIMEOUT + GRACE, sample.ask(&subject)).await {
             Err(_) => Err("the call outlived its time-out: this is a defect of the host, please report it".to_owned()),
@@ -173,7 +173,7 @@ impl Run {
 
     /// A body without an end must be given up, by the component or by a limit.
     async fn huge(&self, sample: &Sample) -> Finding {
-        let subject = self.equip(self.environment(), None).await?;
+        let subject = self.equip(self.script.environment_alone(), None).await?;
         self.mock.play(Role::Endless);
         match sample.ask(&subject).await {
             Ok(()) => Ok(Some("it does not read the body".to_owned())),
@@ -192,7 +192,7 @@ impl Run {
 
     /// Without what it needs, `check` or `review` must say so.
     async fn bare(&self) -> Option<Finding> {
-        self.bench.introduced().keys.iter().find(|key| key.required)?;
+        self.bench.about().environment.iter().find(|key| key.required)?;
         let subject = match self.equip(BTreeMap::new(), None).await {
             Ok(subject) => subject,
             Err(problem) => return Some(Err(problem)),
@@ -212,12 +212,6 @@ impl Run {
             Err(error) => Err(trial::broken(&error)),
             Ok(()) => Err(format!("`{call}` succeeds although required variables are missing")),
         })
-    }
-
-    fn environment(&self) -> BTreeMap<String, String> {
-        let mut environment = self.script.environment.clone();
-        environment.retain(|_, value| !value.is_empty());
-        environment
     }
 
     async fn equip(
@@ -246,10 +240,10 @@ enum Sample {
 }
 
 impl Sample {
-    fn of(script: &Script, is_hook: bool) -> Option<Self> {
-        match is_hook {
-            true => script.sample_order().map(|order| Self::Review(proposed(order))),
-            false => script.sample().map(|record| Self::Present(txt(record))),
+    fn of(script: &Script, subject: &Subject) -> Option<Self> {
+        match subject {
+            Subject::Hook(_) => script.sample_order().map(|order| Self::Review(proposed(order))),
+            Subject::Provider(_) => script.sample().map(|record| Self::Present(txt(record))),
         }
     }
 

@@ -19,7 +19,10 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<String> {
 }
 
 /// Puts a new file with `mode` in the place of whatever file is there. Links, pipes and devices stay: `/dev/stdout` is one.
-pub(crate) fn replace(place: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When something else is there, or it cannot be written; then nothing is left of it.
+pub fn replace(place: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
     let failed = || format!("{} cannot be written", place.display());
     if let Ok(there) = fs::symlink_metadata(place) {
         ensure!(there.is_file(), "{} is there and is no regular file: name another", place.display());

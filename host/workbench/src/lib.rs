@@ -8,7 +8,7 @@ mod build;
 mod command;
 mod component;
 mod conformance;
-mod file;
+pub mod file;
 pub mod hosts;
 mod mock;
 mod new;

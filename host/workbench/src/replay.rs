@@ -33,7 +33,7 @@ pub struct Replayed {
 pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> {
     let recording = read(options)?;
     let bench = Bench::load(&options.file).await?;
-    let described = bench.introduced().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
+    let described = bench.about().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
     let asked = recording.exchanges.iter().filter_map(|exchange| mock::host(&exchange.url));
     let mock = Mock::start(asked.chain(described).collect::<BTreeSet<_>>(), BTreeSet::new()).await?;
     let mut environment = recording.environment.clone();

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use acme_manager_plugin_runtime::{
-    CallError, CallReport, ChallengeKind, Description, EnvironmentKey, Function, ProposedOrder, Recording, TxtRecord,
+    About, CallError, CallReport, ChallengeKind, Description, EnvironmentKey, Function, ProposedOrder, Recording,
+    TxtRecord,
 };
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
@@ -19,7 +20,7 @@ use crate::command::{CallName, Challenge, RunOptions};
 use crate::component::{Bench, Described, Reachable};
 use crate::file;
 use crate::quantity::{bytes, count, time};
-use crate::subject::{Introduced, Subject};
+use crate::subject::Subject;
 use crate::text::{plain, shell};
 
 /// For this user alone: what a vendor says of an account is nobody else's business.
@@ -40,7 +41,7 @@ pub(crate) async fn run(options: &RunOptions, tell: impl FnOnce(&str)) -> anyhow
     }
     let question = Question::of(options, bench.subject())?;
     options.record.as_deref().map_or(Ok(()), may_record)?;
-    let environment = environment::of(options, bench.introduced().keys, Path::new(""))?;
+    let environment = environment::of(options, bench.about().environment, Path::new(""))?;
     let reachable = bench.reachable(&environment, &options.reach, Described::Certain)?;
     tell(&announced(&environment, &reachable));
     let kept = Kept::default();
@@ -231,7 +232,7 @@ fn told(report: &CallReport) -> String {
 
 /// What a component says of itself.
 fn described(subject: &Subject) -> String {
-    let Introduced { name, version, homepage, hosts, keys } = subject.introduced();
+    let About { name, version, homepage, hosts, environment: keys } = subject.about();
     let home = if homepage.is_empty() { String::new() } else { format!(", {homepage}") };
     let hosts = if hosts.is_empty() { "none".to_owned() } else { hosts.join(", ") };
     let mut text = format!("{name} {version}, {}{home}\nhosts: {hosts}\n", subject.kind());

@@ -1,8 +1,7 @@
 //! A component of whichever world, as the commands of this crate handle it.
 
 use acme_manager_plugin_runtime::{
-    CallError, Description, Engine, EnvironmentKey, ErrorKind, Hook, HookDescription, LoadError, Plugin, PluginDigest,
-    PluginSettings, World,
+    About, CallError, Engine, ErrorKind, Hook, LoadError, Plugin, PluginDigest, PluginSettings, World,
 };
 
 /// A loaded component.
@@ -12,16 +11,6 @@ pub(crate) enum Subject {
     Provider(Plugin),
     /// An issuance hook.
     Hook(Hook),
-}
-
-/// What a component says of itself, whichever world it is made for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Introduced<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) version: &'a str,
-    pub(crate) homepage: &'a str,
-    pub(crate) hosts: &'a [String],
-    pub(crate) keys: &'a [EnvironmentKey],
 }
 
 /// Evaluates an expression with the component, of whichever type it is.
@@ -70,11 +59,8 @@ impl Subject {
         either!(self, it => it.exchanges_dns())
     }
 
-    pub(crate) fn introduced(&self) -> Introduced<'_> {
-        match self {
-            Self::Provider(plugin) => plugin.description().into(),
-            Self::Hook(hook) => hook.description().into(),
-        }
+    pub(crate) fn about(&self) -> About<'_> {
+        either!(self, it => it.description().about())
     }
 
     /// What it is, in words.
@@ -92,17 +78,5 @@ impl Subject {
             (Self::Hook(_), ErrorKind::Rejected) => "refused",
             (Self::Hook(_), _) => "failed",
         }
-    }
-}
-
-impl<'a> From<&'a Description> for Introduced<'a> {
-    fn from(it: &'a Description) -> Self {
-        Self { name: &it.name, version: &it.version, homepage: &it.homepage, hosts: &it.hosts, keys: &it.environment }
-    }
-}
-
-impl<'a> From<&'a HookDescription> for Introduced<'a> {
-    fn from(it: &'a HookDescription) -> Self {
-        Self { name: &it.name, version: &it.version, homepage: &it.homepage, hosts: &it.hosts, keys: &it.environment }
     }
 }

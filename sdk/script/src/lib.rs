@@ -229,10 +229,13 @@ impl Script {
     /// The environment of a scenario.
     #[must_use]
     pub fn environment_of(&self, scenario: &Scenario) -> BTreeMap<String, String> {
-        let mut environment = self.environment.clone();
-        environment.extend(scenario.environment.clone());
-        environment.retain(|_, value| !value.is_empty());
-        environment
+        without_unset(self.environment.iter().chain(&scenario.environment))
+    }
+
+    /// The environment where there is no scenario.
+    #[must_use]
+    pub fn environment_alone(&self) -> BTreeMap<String, String> {
+        without_unset(self.environment.iter())
     }
 
     /// A record to call `present` with where the script does not say which: that of the first `present`.
@@ -261,6 +264,13 @@ impl Script {
         all.extend(self.refusals.iter().cloned());
         all
     }
+}
+
+/// Variables, of which the later ones count and empty ones are not set.
+fn without_unset<'a>(variables: impl Iterator<Item = (&'a String, &'a String)>) -> BTreeMap<String, String> {
+    let mut environment: BTreeMap<_, _> = variables.map(|(name, value)| (name.clone(), value.clone())).collect();
+    environment.retain(|_, value| !value.is_empty());
+    environment
 }
 
 impl Call {

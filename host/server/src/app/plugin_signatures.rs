@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use acme_manager_plugin_runtime::{LoadError, World, read_component};
+use acme_manager_workbench::file;
 use anyhow::Context;
 use minisign::{KeyPair, PublicKey};
 use zeroize::Zeroizing;
@@ -64,7 +65,7 @@ pub(super) fn sign(file: &Path, key: &SecretKeyFile) -> anyhow::Result<()> {
     let signed = minisign::sign(Some(&public), &secret, Cursor::new(&bytes), Some(&comment), None)
         .with_context(|| format!("cannot sign {}", file.display()))?;
     let target = signature::beside(file);
-    replace(&target, signed.into_string().as_bytes())?;
+    file::replace(&target, signed.into_string().as_bytes(), 0o644)?;
     // What was written must count where it will be looked at.
     check(file, &bytes, &public.to_base64())?;
     print(&format!("{}\n", target.display()))
@@ -93,13 +94,6 @@ fn create(file: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
     let is_ours = |error: &std::io::Error| error.kind() != std::io::ErrorKind::AlreadyExists;
     let written = written.inspect_err(|error| drop(is_ours(error).then(|| std::fs::remove_file(file))));
     written.with_context(|| format!("cannot write {}", file.display()))
-}
-
-/// Writes a file in one step: whoever reads it sees the old content or the new one.
-fn replace(file: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let new = with_suffix(file, ".new");
-    create(&new, content, 0o644).with_context(|| format!("cannot replace {}", file.display()))?;
-    std::fs::rename(&new, file).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn with_suffix(file: &Path, suffix: &str) -> PathBuf {

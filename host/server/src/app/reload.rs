@@ -2,7 +2,7 @@
 //! and at once at SIGHUP. Plugins change; what else the files say is taken up at the next start, and the log says so.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,57 +85,21 @@ impl Reloader {
                 }
                 _ = asked => {
                     tracing::info!("SIGHUP: reading the config again");
-                    self.reload(true).await;
+                    self.reload(Occasion::Asked).await;
                 }
-                () = tokio::time::sleep_until(next) => self.reload(false).await,
+                () = tokio::time::sleep_until(next) => self.reload(Occasion::Time).await,
             }
             next = Instant::now() + INTERVAL;
         }
     }
 
     /// Whoever asks for it is told of files as well that the server no longer needs, but will at its next start.
-    async fn reload(&mut self, is_asked: bool) {
-        let (config, environment) = (self.config.clone(), self.environment.clone());
-        let tls_files = self.tls_files.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let environment = Environment::load(&environment).map_err(|error| chain(&error))?;
-            let loaded = Config::load(&config).map_err(|error| chain(&error))?;
-            let warnings = loaded.warnings.iter().map(ToString::to_string);
-            let warnings: Vec<String> =
-                if is_asked { warnings.chain(wrong_files(&loaded.config)).collect() } else { Vec::new() };
-            Ok(((loaded, Arc::new(environment), contents(&tls_files)), warnings))
-        });
-        let Ok(read) = read.await else { return };
-        let read = read.map(|(read, warnings)| {
-            for warning in warnings {
-                tracing::warn!("{}: {warning}", self.config.display());
-            }
-            read
-        });
-        let in_force = self.hooks.list();
-        let in_force: Vec<&ProviderName> = in_force.iter().map(|(name, _)| name).collect();
-        let read = read.and_then(|(loaded, environment, tls): (Loaded, Arc<Environment>, Contents)| {
-            let found = sections(&loaded.config, &environment);
-            match cut_off(&in_force, &loaded.config, self.plugins.started_with(), &found) {
-                Some(reason) => Err(reason),
-                None => Ok((loaded, environment, tls)),
-            }
-        });
-        match read {
-            Ok((loaded, environment, tls)) => {
-                self.complaint = None;
-                let changes = self.plugins.change(&loaded.config, &environment, &self.providers, &self.hooks);
-                for name in &changes.replaced {
-                    tracing::info!(plugin = %name, "changed by the config");
-                }
-                for name in &changes.removed {
-                    match in_force.contains(&name) {
-                        true => tracing::warn!(plugin = %name, "removed by the config: this policy is no longer asked"),
-                        false => tracing::info!(plugin = %name, "removed by the config"),
-                    }
-                }
-                self.warn_of_restart(&loaded.config, &environment, &tls);
-            }
+    async fn reload(&mut self, occasion: Occasion) {
+        let (config, environment, tls_files) = (self.config.clone(), self.environment.clone(), self.tls_files.clone());
+        let read = move || Found::read(&config, &environment, &tls_files, occasion);
+        let Ok(read) = tokio::task::spawn_blocking(read).await else { return };
+        match read.and_then(|found| self.take_up(found)) {
+            Ok(()) => self.complaint = None,
             Err(reason) if self.complaint.as_ref() != Some(&reason) => {
                 tracing::error!(reason, "the changed config cannot be used; what was read before stays");
                 self.complaint = Some(reason);
@@ -145,13 +109,38 @@ impl Reloader {
         self.tell_metrics();
     }
 
+    /// Changes the plugins, or says why nothing is taken up.
+    fn take_up(&mut self, found: Found) -> Result<(), String> {
+        let Found { config, environment, tls, warnings } = found;
+        for warning in warnings {
+            tracing::warn!("{}: {warning}", self.config.display());
+        }
+        let (hooks, new) = (self.hooks.list(), sections(&config, &environment));
+        let hooks: Vec<&ProviderName> = hooks.iter().map(|(name, _)| name).collect();
+        if let Some(reason) = cut_off(&hooks, &config, self.plugins.started_with(), &new) {
+            return Err(reason);
+        }
+        let changes = self.plugins.change(&config, &environment, &self.providers, &self.hooks);
+        for name in &changes.replaced {
+            tracing::info!(plugin = %name, "changed by the config");
+        }
+        for name in &changes.removed {
+            match hooks.contains(&name) {
+                true => tracing::warn!(plugin = %name, "removed by the config: this policy is no longer asked"),
+                false => tracing::info!(plugin = %name, "removed by the config"),
+            }
+        }
+        self.warn_of_restart(&new, &tls);
+        Ok(())
+    }
+
     fn tell_metrics(&self) {
         self.metrics.config(self.complaint.is_none() && self.plugins.is_in_force());
     }
 
     /// Names once what differs from what the server started with and is not taken up while it runs.
-    fn warn_of_restart(&mut self, config: &Config, environment: &Environment, tls: &Contents) {
-        let mut changed = differences(self.plugins.started_with(), &sections(config, environment));
+    fn warn_of_restart(&mut self, new: &Sections, tls: &Contents) {
+        let mut changed = differences(self.plugins.started_with(), new);
         if *tls != self.tls {
             changed.push("the TLS files".to_owned());
         }
@@ -160,6 +149,37 @@ impl Reloader {
             tracing::warn!(sections, "changed since the start of the server: takes effect at its next start");
         }
         self.announced = changed;
+    }
+}
+
+/// Why the files are looked at.
+#[derive(Clone, Copy)]
+enum Occasion {
+    /// Somebody wants to know.
+    Asked,
+    /// It is time again.
+    Time,
+}
+
+/// What the files say now.
+struct Found {
+    config: Config,
+    environment: Arc<Environment>,
+    tls: Contents,
+    warnings: Vec<String>,
+}
+
+impl Found {
+    /// Blocks. Warnings are gathered for who asks: components are read for them.
+    fn read(config: &Path, environment: &Path, tls_files: &[PathBuf], occasion: Occasion) -> Result<Self, String> {
+        let environment = Environment::load(environment).map_err(|error| chain(&error))?;
+        let Loaded { config, warnings } = Config::load(config).map_err(|error| chain(&error))?;
+        let warnings = warnings.iter().map(ToString::to_string);
+        let warnings = match occasion {
+            Occasion::Asked => warnings.chain(wrong_files(&config)).collect(),
+            Occasion::Time => Vec::new(),
+        };
+        Ok(Self { config, environment: Arc::new(environment), tls: contents(tls_files), warnings })
     }
 }
 

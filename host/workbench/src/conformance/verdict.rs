@@ -47,7 +47,7 @@ pub struct Row {
 
 impl Verdict {
     pub(super) fn new(bench: &Bench) -> Self {
-        let said = bench.introduced();
+        let said = bench.about();
         let component = format!("{} {}", said.name, plain(said.version));
         Self { component, rows: Vec::new(), notes: Vec::new() }
     }

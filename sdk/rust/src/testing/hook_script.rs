@@ -1,7 +1,5 @@
 //! Runs a conformance script against an issuance hook without a host.
 
-use std::collections::BTreeMap;
-
 use acme_manager_plugin_script::{self as wanted, ExpectedError, ProposedOrder, Script};
 
 use super::MockApi;
@@ -34,7 +32,7 @@ pub fn run_hook_script<H: Hook>(json: &str) {
     if let Some(order) = script.sample_order() {
         for refusal in script.all_refusals() {
             within(&format!("an API that always answers {}", refusal.name), || {
-                let _api = equipped(&environment(&script), Running::Refusal(refusal.response.clone()));
+                let _api = equipped(&script.environment_alone(), Running::Refusal(refusal.response.clone()));
                 compare(review::<H>(order), Some(&refusal.error), &secrets);
             });
         }
@@ -45,12 +43,6 @@ pub fn run_hook_script<H: Hook>(json: &str) {
             assert!(H::from_env().is_err(), "`from_env` succeeds although required variables are missing");
         });
     }
-}
-
-fn environment(script: &Script) -> BTreeMap<String, String> {
-    let mut environment = script.environment.clone();
-    environment.retain(|_, value| !value.is_empty());
-    environment
 }
 
 fn review<H: Hook>(order: &ProposedOrder) -> Result<(), Objection> {

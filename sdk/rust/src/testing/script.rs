@@ -45,7 +45,7 @@ pub fn run_script<P: Provider>(json: &str) {
     if let Some(record) = script.sample() {
         for refusal in script.all_refusals() {
             within(&format!("an API that always answers {}", refusal.name), || {
-                let _api = equipped(&script.environment, Running::Refusal(refusal.response.clone()));
+                let _api = equipped(&script.environment_alone(), Running::Refusal(refusal.response.clone()));
                 let error = P::from_env().and_then(|provider| provider.present(&txt(record)));
                 compare(&error.map(drop), Some(&refusal.error), &check);
             });

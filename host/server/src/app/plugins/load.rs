@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use acme_manager_plugin_runtime::{
-    Description, DnsGrant, Engine, EnvironmentKey, Grants, Hook, HookDescription, HostGrant, Limits, LoadError, Loaded,
-    Observer, Origin, Plugin, PluginSettings, Recorder,
+    About, Description, DnsGrant, Engine, EnvironmentKey, Grants, Hook, HookDescription, HostGrant, Limits, LoadError,
+    Loaded, Observer, Origin, Plugin, PluginSettings, Recorder,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -23,13 +23,6 @@ pub(super) trait Kind: Sized {
     fn about(&self) -> About<'_>;
 }
 
-/// What a component of any world says of itself.
-pub(super) struct About<'a> {
-    pub(super) version: &'a str,
-    pub(super) environment: &'a [EnvironmentKey],
-    hosts: &'a [String],
-}
-
 impl Kind for Description {
     async fn load(engine: &Engine, settings: PluginSettings) -> Result<Plugin, LoadError> {
         engine.load(settings).await
@@ -40,7 +33,8 @@ impl Kind for Description {
     }
 
     fn about(&self) -> About<'_> {
-        About { version: &self.version, environment: &self.environment, hosts: &self.hosts }
+        // The inherent one.
+        Self::about(self)
     }
 }
 
@@ -54,7 +48,8 @@ impl Kind for HookDescription {
     }
 
     fn about(&self) -> About<'_> {
-        About { version: &self.version, environment: &self.environment, hosts: &self.hosts }
+        // The inherent one.
+        Self::about(self)
     }
 }
 
