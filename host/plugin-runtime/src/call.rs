@@ -16,7 +16,7 @@ use std::{
 use futures::FutureExt;
 use tokio::{
     sync::SemaphorePermit,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use wasmtime::{
     PoolConcurrencyLimitError, Store, Trap, UpdateDeadline,
@@ -49,6 +49,9 @@ const GRACE: Duration = Duration::from_millis(100);
 /// Calls of all plugins that wait for a slot of the engine, each with a slot of its plugin in hand; further ones fail at
 /// once.
 const MAX_WAITING_OF_ALL: usize = 1024;
+/// How long a call that broke or overstepped a limit keeps its slot of the plugin. Growing memory and taking it away again
+/// stops all processors for a moment: a plugin that does nothing else, as fast as it is called, must not be called that fast.
+const REST: Duration = Duration::from_millis(2);
 /// A trap's description, in errors.
 const MAX_DETAIL_BYTES: usize = 2048;
 
@@ -71,7 +74,7 @@ impl Sandbox {
             Ok(pass) => self.admit(deadline).await.map(|slots| (pass, slots)),
             Err(suspended) => Err(suspended),
         };
-        let (pass, slots) = match admitted {
+        let (pass, (own_slot, engine_slot)) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
                 let mut report = self.report(function, Outcome::of(&Err::<(), _>(&error)), begun.elapsed());
@@ -111,9 +114,13 @@ impl Sandbox {
         report.dropped_log_lines = store.data().log.dropped_lines();
         self.record(asked, traffic.tape(), result.as_ref().err());
         drop(store);
-        drop(slots);
+        drop(engine_slot);
         report.is_suspended = self.leave(&pass, report.outcome, &result);
         self.observe(&report);
+        if matches!(report.outcome, Outcome::Broken | Outcome::Limit) {
+            sleep(REST).await;
+        }
+        drop(own_slot);
         result
     }
 

@@ -94,7 +94,8 @@ impl Project {
     }
 
     /// Builds it and plays its script to the component.
-    async fn passes(&self) {
+    /// Builds and tests it; returns the table.
+    async fn passes(&self) -> String {
         let said = self.build().await.expect("it builds");
         for expected in ["checksum: ", "MY_DNS_API_TOKEN: file:", "allowed_hosts: [\"api.example.com\"]"] {
             assert!(said.contains(expected), "{expected} is not in:\n{said}");
@@ -102,6 +103,7 @@ impl Project {
         let verdict = test(&self.options()).await.expect("it can be tried");
         assert_eq!(verdict.failed(), 0, "{verdict}");
         assert!(verdict.rows.len() > 9, "{verdict}");
+        verdict.to_string()
     }
 }
 
@@ -121,9 +123,15 @@ fn run(command: &mut Command, hint: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_in_rust_passes_and_its_mistakes_are_explained() {
     let project = project(Language::Rust);
-    project.passes().await;
+    let table = project.passes().await;
+    assert!(table.contains("1.5 MiB"), "a call asks for memory:\n{table}");
     let sources = project.folder.join("src/lib.rs");
     let good = fs::read_to_string(&sources).unwrap();
+
+    let large = "#[unsafe(no_mangle)]\npub static LARGE: [u8; 2_000_000] = [1; 2_000_000];\n";
+    fs::write(&sources, good.clone() + large).unwrap();
+    let error = project.build().await.unwrap_err().to_string();
+    assert!(error.contains("Raise `--initial-memory` in .cargo/config.toml"), "{error}");
 
     fs::write(&sources, good.replace("self.zone(record)?", "self.zoen(record)?")).unwrap();
     let error = project.build().await.unwrap_err().to_string();

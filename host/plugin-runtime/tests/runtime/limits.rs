@@ -126,6 +126,39 @@ async fn guests_that_break_are_told_apart() {
     assert!(matches!(error, CallError::Refused { message, .. } if message.len() <= 4096 && message.starts_with("éé")));
 }
 
+/// What `cargo xtask plugins` gives components at their start.
+#[tokio::test]
+async fn a_usual_call_asks_for_no_memory() {
+    let reports = Reports::default();
+    let plugin = plugin(|settings| reports.observe(settings)).await;
+    present(&plugin, "ok").await.expect("a handle");
+    assert_eq!(reports.last().peak_memory_bytes, 24 << 16);
+}
+
+/// Growing memory and taking it away again stops all processors for a moment, so nobody may call what breaks without pause.
+#[tokio::test]
+async fn what_breaks_rests_before_it_is_called_again() {
+    let plugin = plugin(|settings| {
+        settings.limits.breakages = 0;
+        settings.limits.max_concurrency = 1;
+        settings.limits.memory_bytes = 16 << 20;
+    })
+    .await;
+    // From here on time passes only where somebody waits for it.
+    tokio::time::pause();
+    for value in ["trap", "exit 1", "handles 100000", "alloc"] {
+        let begun = tokio::time::Instant::now();
+        let (broken, next) = tokio::join!(present(&plugin, value), present(&plugin, "ok"));
+        broken.expect_err(value);
+        next.expect("a handle");
+        assert!(begun.elapsed() >= Duration::from_millis(2), "{value}");
+    }
+    let begun = tokio::time::Instant::now();
+    present(&plugin, "ok").await.expect("a handle");
+    present(&plugin, "refuse").await.expect_err("a refusal");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn the_environment_is_exactly_what_was_given_and_nothing_else_is_there() {
     let plugin = plugin(|_| {}).await;

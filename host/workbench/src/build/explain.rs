@@ -21,6 +21,11 @@ pub(super) fn linker(notes: &[Value]) -> String {
             missing.join(", ")
         );
     }
+    if all.contains("initial memory too small") {
+        return "error: the component cannot be linked: its constants need more memory than it has at its start. Raise \
+                `--initial-memory` in .cargo/config.toml, to a multiple of 65536."
+            .to_owned();
+    }
     if let Some((_, why)) = all.split_once("failed to encode component") {
         return format!(
             "error: the component does not fit its world:\n{}\nWhat it imports from `env`, nothing in the sandbox \

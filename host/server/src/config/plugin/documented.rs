@@ -103,6 +103,10 @@ fn without_a_key() -> Vec<Row> {
         ("stack", binary(constant(ENGINE, "WASM_STACK_BYTES"))),
         ("look-ups of names", format!("{lookups} of one plugin at a time; {addresses} addresses of a name are tried")),
         ("wait for a connection, connecting", format!("{wait} s, {connecting} s")),
+        (
+            "pause after a call that broke or met a limit",
+            format!("{} ms, in which it keeps its slot", constant(CALL, "REST")),
+        ),
         ("breakages in a row until a plugin is suspended", format!("{}, {pauses}", limits.breakages)),
     ]
     .map(|(name, default)| (name, default, "–"))
@@ -306,7 +310,8 @@ fn fields(value: &impl Serialize) -> BTreeSet<String> {
 /// The number that a source gives a constant.
 fn constant(source: &str, name: &str) -> u64 {
     let text = value(source, name);
-    let inner = text.strip_prefix("Duration::from_secs(").and_then(|rest| rest.strip_suffix(')'));
+    let units = ["Duration::from_secs(", "Duration::from_millis("];
+    let inner = units.iter().find_map(|unit| text.strip_prefix(unit)).and_then(|rest| rest.strip_suffix(')'));
     let number = |text: &str| -> u64 {
         text.replace('_', "")
             .parse()
