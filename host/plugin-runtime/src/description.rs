@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::types;
+use crate::{bindings::types, grants::HostGrant};
 
 /// One TXT value to create or remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +133,11 @@ pub(crate) fn accept(
     let environment = environment.into_iter().map(EnvironmentKey::accept).collect::<Result<_, _>>()?;
     if let Some(long) = texts.into_iter().chain(hosts).find(|text| text.len() > MAX_TEXT_BYTES) {
         return Err(format!("it contains a text of {} bytes", long.len()));
+    }
+    for host in hosts {
+        if let Err(error) = host.parse::<HostGrant>() {
+            return Err(format!("it names the host {host:?}, which nobody can grant: {}", error.reason()));
+        }
     }
     Ok(environment)
 }

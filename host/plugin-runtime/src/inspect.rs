@@ -50,7 +50,7 @@ impl Engine {
         let (mut inspection, compiled) = blocking(move || engine.look_into(bytes)).await?;
         if let Some(compiled) = compiled {
             let origin = Origin::Bundled { packed: &[], digest: inspection.digest };
-            let sandbox = Sandbox::new(self, compiled, PluginSettings::new("inspected", origin));
+            let sandbox = Sandbox::new(self, compiled, PluginSettings::new("under inspection", origin));
             match inspection.world {
                 World::DnsProvider => inspection.description = Some(Description::ask(&sandbox).await),
                 World::IssuanceHook => inspection.hook = Some(HookDescription::ask(&sandbox).await),

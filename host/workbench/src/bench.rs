@@ -63,8 +63,9 @@ fn told(
     report: &CallReport,
     processes: &Times,
 ) -> String {
+    let build = if cfg!(debug_assertions) { "this is a debug build of the server: releases are faster\n" } else { "" };
     let mut text = format!(
-        "{}, compiled in {}, loaded from the cache in {}\none call of `describe` in a fresh instance{}: {times}\n  fuel {}, memory \
+        "{build}{}, compiled in {}, loaded from the cache in {}\none call of `describe` in a fresh instance{}: {times}\n  fuel {}, memory \
          {}\n",
         bytes(size),
         time(compiled),

@@ -1,11 +1,12 @@
 //! The command line of `acme-manager-server plugin <command>`, for the commands that are this crate's.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
+mod words;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser};
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use words::cidr;
 
 /// A command and what it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -13,16 +14,54 @@ use clap::{CommandFactory as _, Parser};
 #[non_exhaustive]
 pub enum Command {
     /// Write a new plugin project
+    #[command(after_help = "\
+Examples:
+  acme-manager-server plugin new example-dns
+  acme-manager-server plugin new my-policy --kind issuance-hook
+  acme-manager-server plugin new example-dns --lang python --folder work/example
+
+Ends with 0 when the project is written, 1 otherwise, 2 when the command line is wrong.")]
     New(NewOptions),
     /// Build a project into a component
+    #[command(after_help = "\
+Examples:
+  acme-manager-server plugin build
+  acme-manager-server plugin build work/example
+
+Ends with 0 when there is a component that fits its world, 1 otherwise, 2 when the command line is wrong.")]
     Build(BuildOptions),
     /// Run a component under the real host against a scripted API
+    #[command(after_help = "\
+Examples:
+  acme-manager-server plugin test target/plugin/example-dns.wasm
+  acme-manager-server plugin test example.wasm --script other.json --env EXAMPLE_URL=https://api.example.com
+
+Ends with 0 when every scenario passed, 1 otherwise, 2 when the command line is wrong.")]
     Test(TestOptions),
     /// Call a component by hand, against the real API
+    #[command(after_help = "\
+Examples:
+  acme-manager-server plugin run example.wasm check --env EXAMPLE_API_TOKEN
+  acme-manager-server plugin run example.wasm present --name _acme-challenge.example.com --record call.json
+  acme-manager-server plugin run policy.wasm review --domain www.example.com
+
+Ends with 0 when the call succeeded, 1 otherwise, 2 when the command line is wrong.")]
     Run(Box<RunOptions>),
     /// Play a recorded call back to a component
+    #[command(after_help = "\
+Examples:
+  acme-manager-server plugin replay example.wasm call.json
+  acme-manager-server plugin replay example.wasm call.json --env EXAMPLE_API_TOKEN=an-invented-one
+
+Ends with 0 when the call ended as it did when it was recorded, 1 otherwise, 2 when the command line is wrong.")]
     Replay(ReplayOptions),
     /// Measure what a component's calls cost
+    #[command(after_help = "\
+Examples:
+  acme-manager-server plugin bench example.wasm
+  acme-manager-server plugin bench example.wasm --calls 10000
+
+Ends with 0 when it was measured, 1 otherwise, 2 when the command line is wrong.")]
     Bench(BenchOptions),
 }
 
@@ -98,10 +137,10 @@ pub struct RunOptions {
     #[arg(long)]
     pub zone: Option<String>,
     /// The value; for `present`, an invented one if there is none
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub value: Option<String>,
     /// Seconds to live; 0 for the plugin's default
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     pub ttl: u32,
     /// What `present` returned
     #[arg(long)]
@@ -126,7 +165,7 @@ pub struct RunOptions {
     #[command(flatten)]
     pub reach: Reach,
     /// Seconds that the call may take
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, default_value_t = 30, allow_hyphen_values = true, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub timeout: u64,
     /// Write what went over HTTP into a file, without secrets
     #[arg(long, value_name = "FILE")]
@@ -162,7 +201,7 @@ pub struct Reach {
     #[arg(long = "allow-host", value_name = "HOST")]
     pub hosts: Vec<String>,
     /// A network that is not public and may be reached all the same; may be repeated
-    #[arg(long = "allow-cidr", value_name = "CIDR")]
+    #[arg(long = "allow-cidr", value_name = "CIDR", value_parser = cidr)]
     pub cidrs: Vec<ipnet::IpNet>,
     /// A name server that it may exchange messages with; may be repeated
     #[arg(long = "allow-dns-server", value_name = "HOST[:PORT]")]
@@ -187,7 +226,7 @@ pub struct BenchOptions {
     /// The component
     pub file: PathBuf,
     /// How often it is called
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    #[arg(long, default_value_t = 1000, allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     pub calls: u32,
 }
 
@@ -226,118 +265,17 @@ pub struct Help(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageError(String);
 
-impl Command {
-    /// Whether the word after `plugin` is a command of this crate.
+impl CallName {
+    /// The word of the command line.
     #[must_use]
-    pub fn is_known(word: &str) -> bool {
-        Self::command().get_subcommands().any(|command| command.get_name() == word)
-    }
-
-    /// The names of all commands with a line on each.
-    #[must_use]
-    pub fn summary() -> Vec<(String, String)> {
-        let command = Self::command();
-        let line = |one: &clap::Command| (one.get_name().to_owned(), one.get_about().unwrap_or_default().to_string());
-        command.get_subcommands().map(line).collect()
-    }
-
-    /// Reads the words after `plugin`.
-    ///
-    /// # Errors
-    /// When a word is unknown or missing, or a value is wrong.
-    pub fn read(words: &[String]) -> Result<Invocation, UsageError> {
-        let words = std::iter::once("acme-manager-server plugin").chain(words.iter().map(String::as_str));
-        match Self::try_parse_from(words) {
-            Ok(command) => Ok(Invocation::Run(Box::new(command))),
-            Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(Invocation::Help(Help(error.to_string()))),
-            Err(error) => {
-                let text = error.to_string();
-                Err(UsageError(text.trim_start_matches("error: ").trim_end().to_owned()))
-            }
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Check => "check",
+            Self::Present => "present",
+            Self::Cleanup => "cleanup",
+            Self::Ready => "ready",
+            Self::Review => "review",
         }
-    }
-}
-
-impl FromStr for Assignment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // What is wrong with it is said without the text: half of it may be a secret.
-        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-        if !is_name(name) {
-            return Err("the name before `=` consists of letters, digits and `_`".to_owned());
-        }
-        Ok(Self { name: name.to_owned(), value: value.to_owned() })
-    }
-}
-
-impl FromStr for Variable {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.contains('=') {
-            true => text.parse().map(Self::Given),
-            false if is_name(text) => Ok(Self::Inherited(text.to_owned())),
-            false => Err("a name consists of letters, digits and `_`".to_owned()),
-        }
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-impl fmt::Debug for Assignment {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Assignment").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Invocation, UsageError> {
-        Command::read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn reads_a_test() {
-        let Ok(Invocation::Run(command)) = read("test a.wasm --env TOKEN=a=b --env X=") else { panic!("it is one") };
-        let Command::Test(options) = *command else { panic!("it is a test") };
-        assert_eq!((options.file, options.script), ("a.wasm".into(), "conformance.json".into()));
-        assert_eq!(options.environment[0], Assignment { name: "TOKEN".into(), value: "a=b".into() });
-        assert!(!format!("{:?}", options.environment).contains("a=b"));
-    }
-
-    #[test]
-    fn explains_mistakes() {
-        for (line, expected) in [
-            ("test", "<FILE>"),
-            ("test a.wasm --scirpt b", "--script"),
-            ("test a.wasm --env X", "write NAME=VALUE"),
-            ("tset a.wasm", "test"),
-            ("new", "<NAME>"),
-            ("new a --lang go", "python"),
-            ("run a.wasm", "<CALL>"),
-            ("run a.wasm delete", "cleanup"),
-            ("run a.wasm check --env A-B", "letters, digits"),
-            ("run a.wasm check --allow-cidr x", "--allow-cidr"),
-            ("replay a.wasm", "<RECORDING>"),
-            ("bench a.wasm --calls 1", "10..=1000000"),
-        ] {
-            let message = read(line).expect_err(line).to_string();
-            assert!(message.contains(expected), "{line}: {message}");
-        }
-        assert!(matches!(read("test --help"), Ok(Invocation::Help(_))));
-        assert!(Command::is_known("test") && !Command::is_known("list"));
     }
 }

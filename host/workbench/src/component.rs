@@ -100,11 +100,12 @@ impl Bench {
         }
         let mut withheld = Vec::new();
         for host in self.about().hosts {
-            let grant: HostGrant = host.parse().context("`describe` names a host that cannot be granted")?;
             let doubt = hosts::doubt(host).filter(|_| described == Described::Certain);
-            match doubt {
-                Some(doubt) => withheld.push((grant.to_string(), doubt)),
-                None => grants.hosts.push(grant),
+            match (host.parse::<HostGrant>(), doubt) {
+                (Ok(grant), None) => grants.hosts.push(grant),
+                (Ok(grant), Some(doubt)) => withheld.push((grant.to_string(), doubt)),
+                // What is left of one that held a secret.
+                (Err(_), doubt) => withheld.extend(doubt.map(|doubt| (host.clone(), doubt))),
             }
         }
         for server in &reach.dns_servers {

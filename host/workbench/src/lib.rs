@@ -8,6 +8,7 @@ mod build;
 mod command;
 mod component;
 mod conformance;
+pub mod dotenv;
 pub mod file;
 pub mod hosts;
 mod mock;

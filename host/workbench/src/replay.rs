@@ -35,9 +35,11 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
     let bench = Bench::load(&options.file).await?;
     let described = bench.about().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
     let asked = recording.exchanges.iter().filter_map(|exchange| mock::host(&exchange.url));
-    let mock = Mock::start(asked.chain(described).collect::<BTreeSet<_>>(), BTreeSet::new()).await?;
     let mut environment = recording.environment.clone();
     environment.extend(options.environment.iter().map(|one| (one.name.clone(), one.value.clone())));
+    // A variable may lead elsewhere than it did then: what comes there is told, with what was recorded instead.
+    let endpoints = bench.endpoints(&environment).filter_map(|(_, value)| mock::host(value));
+    let mock = Mock::start(asked.chain(described).chain(endpoints).collect::<BTreeSet<_>>(), BTreeSet::new()).await?;
     // Every origin that was reached then may be reached now.
     let hosts = recording.exchanges.iter().filter_map(|exchange| origin(&exchange.url)).collect();
     let reach = Reach { hosts, ..Reach::default() };
@@ -75,7 +77,8 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
     let then = recording.error.as_ref().map_or("ok", |error| &error.message);
     let now = ended.as_ref().map_or_else(|| "ok".to_owned(), ToString::to_string);
     writeln!(text, "then: {}\nnow:  {}", plain(then), plain(&now))?;
-    if environment.values().any(|value| value == mock::GAP) && !is_same {
+    let is_explained = review.difference.is_some() || !review.remarks.is_empty();
+    if environment.values().any(|value| value == mock::GAP) && !is_same && !is_explained {
         text += "secrets are no part of a recording: where one must have a certain form, give an invented one with \
                  --env NAME=VALUE\n";
     }

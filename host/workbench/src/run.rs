@@ -136,6 +136,7 @@ impl Question {
             subject.kind(),
             if is_for_hooks { "describe, check, present, cleanup and ready" } else { "describe and review" }
         );
+        idle(options)?;
         Ok(match options.call {
             CallName::Describe | CallName::Check => Self::Check,
             CallName::Present => Self::Present(record(options)?),
@@ -260,6 +261,33 @@ fn variable(key: &EnvironmentKey) -> String {
     let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
     let default = key.default.as_ref().map(|value| format!(" [{value}]")).unwrap_or_default();
     format!("  {}{marks}{default}: {}\n", key.name, key.help)
+}
+
+/// Refuses what the call has no use for: whoever writes it means something by it. `check` is often the line of another
+/// call with a word exchanged.
+fn idle(options: &RunOptions) -> anyhow::Result<()> {
+    use CallName::{Check, Cleanup, Present, Ready, Review};
+    if options.call == Check {
+        return Ok(());
+    }
+    let of_records = [Present, Cleanup, Ready];
+    let given = [
+        ("--name", options.name.is_some(), &of_records[..]),
+        ("--zone", options.zone.is_some(), &of_records),
+        ("--value", options.value.is_some(), &of_records),
+        ("--handle", options.handle.is_some(), &of_records[1..]),
+        ("--domain", !options.domains.is_empty(), &[Review]),
+    ];
+    for (flag, is_given, calls) in given {
+        let calls_with_it: Vec<&str> = calls.iter().map(|call| call.as_str()).collect();
+        ensure!(
+            !is_given || calls.contains(&options.call),
+            "{flag} is for {}; `{}` has no use for it",
+            calls_with_it.join(", "),
+            options.call.as_str()
+        );
+    }
+    Ok(())
 }
 
 /// The order to ask about.

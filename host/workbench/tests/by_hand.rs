@@ -121,6 +121,12 @@ async fn a_failed_call_is_recorded_and_played_back_without_its_secrets() {
     let replayed = replay(&options).await.unwrap();
     assert!(replayed.is_same && replayed.text.contains("→ 500"), "{}", replayed.text);
 
+    // A variable that leads elsewhere is what is told, not that there is no such name here.
+    let elsewhere = "DO_API_URL=https://elsewhere.example".parse().unwrap();
+    let said = replay(&ReplayOptions { environment: vec![elsewhere], ..options.clone() }).await.unwrap().text;
+    assert!(said.contains("was recorded, GET https://elsewhere.example/") && !said.contains("resolve"), "{said}");
+    assert!(!said.contains("secrets are no part"), "{said}");
+
     // With another answer it ends otherwise, and that is said.
     fs::write(&file, text.replace("\"status\": 500", "\"status\": 401")).unwrap();
     let replayed = replay(&options).await.unwrap();
@@ -192,8 +198,10 @@ async fn secrets_stay_off_the_command_line_and_mistakes_are_explained() {
         (RunOptions { name: None, ..options.clone() }, "--name is missing"),
         (RunOptions { zone: Some("example.org".into()), ..options.clone() }, "is not in the zone"),
         (RunOptions { call: CallName::Cleanup, ..options.clone() }, "--value is missing"),
+        (RunOptions { handle: Some("7".into()), ..options.clone() }, "`present` has no use for it"),
+        (RunOptions { domains: vec!["example.com".into()], ..options.clone() }, "--domain is for review"),
         (RunOptions { env_file: Some(missing), ..options.clone() }, "there is no file"),
-        (RunOptions { env_file: Some(malformed), ..options.clone() }, "malformed line"),
+        (RunOptions { env_file: Some(malformed), ..options.clone() }, "expected NAME=value"),
     ] {
         let error = format!("{:#}", call(&options).await.unwrap_err());
         assert!(error.contains(expected) && !error.contains(TOKEN), "{expected}: {error}");

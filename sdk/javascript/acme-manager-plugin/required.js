@@ -75,8 +75,8 @@ export function wrongStatuses({ scenarios, refusals = [] }) {
     ),
   );
   answers.push(...refusals.map(({ name, response }) => [`refusal ${JSON.stringify(name)}`, response.status]));
-  const isWrong = ([, status]) => !Number.isInteger(status) || status < 100 || status > 599;
-  const told = ([place, status]) => `${place}: a status is a number from 100 to 599, not ${status}`;
+  const isWrong = ([, status]) => !Number.isInteger(status) || status < 200 || status > 599;
+  const told = ([place, status]) => `${place}: a status is a number from 200 to 599, not ${status}`;
   return answers.filter(isWrong).map(told);
 }
 

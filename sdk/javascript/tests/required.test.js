@@ -43,8 +43,8 @@ test("statuses that no server sends are found", () => {
   const exchanges = [{ request: {}, response: { status: 99 } }];
   const refusals = [{ name: "own", response: { status: 600 } }];
   assert.deepEqual(wrongStatuses({ scenarios: [{ name: "a", steps: [{ call: "check", exchanges }] }], refusals }), [
-    'scenario "a", step 1: a status is a number from 100 to 599, not 99',
-    'refusal "own": a status is a number from 100 to 599, not 600',
+    'scenario "a", step 1: a status is a number from 200 to 599, not 99',
+    'refusal "own": a status is a number from 200 to 599, not 600',
   ]);
 });
 

@@ -36,8 +36,8 @@ def wrong_status(script: "Script") -> str | None:
     ]
     answers += [(f"refusal {refusal.name!r}", refusal.response) for refusal in script.refusals]
     for place, answer in answers:
-        if not 100 <= answer.status <= 599:
-            return f"{place}: a status is a number from 100 to 599, not {answer.status}"
+        if not 200 <= answer.status <= 599:
+            return f"{place}: a status is a number from 200 to 599, not {answer.status}"
     return None
 
 

@@ -139,7 +139,7 @@ class Scripts(unittest.TestCase):
         changed = script()
         changed["scenarios"][0]["steps"][1]["exchanges"][0]["response"]["status"] = 99
         said = failures(Example, changed)["script"]
-        self.assertIn("scenario 'happy path', step 2: a status is a number from 100 to 599, not 99", said)
+        self.assertIn("scenario 'happy path', step 2: a status is a number from 200 to 599, not 99", said)
 
     def test_refusals_can_be_replaced(self) -> None:
         replaced = script()

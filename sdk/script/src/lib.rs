@@ -9,6 +9,7 @@
 //! In `url`, header values and `body`, `*` stands for any run of characters: signatures and dates differ each time.
 //! `README.md` has the whole format for people who write scripts.
 
+mod answer;
 mod dns;
 mod hook;
 mod pattern;
@@ -19,9 +20,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use serde_json::Value;
 
+pub use answer::Answer;
 pub use dns::{DnsRequest, Rcode, host as name_server_of, server_of};
 pub use hook::{Challenge, ProposedOrder};
 pub use pattern::matches;
@@ -136,27 +138,6 @@ pub struct ExpectedRequest {
     pub body: Option<String>,
 }
 
-/// An answer of the vendor.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answer {
-    /// The HTTP status, from 100 to 599; 0 of a name server, which has none.
-    #[serde(default = "no_status", deserialize_with = "status")]
-    pub status: u16,
-    /// What a name server says instead.
-    pub rcode: Option<Rcode>,
-    /// Its answer section, one record in each text.
-    #[serde(default)]
-    pub records: Vec<String>,
-    /// Its headers.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Its body as JSON.
-    pub json: Option<Value>,
-    /// Its body as text.
-    pub body: Option<String>,
-}
-
 /// An error that a call must end with.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,6 +169,10 @@ impl Script {
     /// # Errors
     /// A sentence that says where it is not a script, or what it lacks.
     pub fn parse(json: &str) -> Result<Self, String> {
+        // The library would take a list for the fields in their order.
+        if !json.trim_start().starts_with('{') {
+            return Err("a script is one JSON object, `{\"environment\": {…}, \"scenarios\": […]}`".to_owned());
+        }
         let script: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
         for (number, scenario) in script.scenarios.iter().enumerate() {
             if script.scenarios.iter().take(number).any(|earlier| earlier.name == scenario.name) {
@@ -302,7 +287,7 @@ impl Exchange {
             }
             (true, None) => Err(format!("the answer to {url} has an `rcode`, for example NOERROR")),
             (false, Some(_)) => Err(format!("{url} is no name server, so its answer has no `rcode`")),
-            (false, None) if answer.status == NO_STATUS => Err(format!("the answer to {url} has no `status`")),
+            (false, None) if answer.status == answer::NO_STATUS => Err(format!("the answer to {url} has no `status`")),
             (false, None) => Ok(()),
         }
     }
@@ -332,39 +317,6 @@ impl ExpectedRequest {
         match &self.body {
             Some(pattern) if !matches(pattern, &text) => Some(format!("expected the body {pattern}, got {text}")),
             _ => None,
-        }
-    }
-}
-
-/// Stands where there is none.
-const NO_STATUS: u16 = 0;
-
-fn no_status() -> u16 {
-    NO_STATUS
-}
-
-/// A number that a server can answer with. The place of another is told by the parser.
-fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    match i64::deserialize(deserializer)? {
-        number @ 100..=599 => u16::try_from(number).map_err(de::Error::custom),
-        number => Err(de::Error::custom(format!("a status is a number from 100 to 599, not {number}"))),
-    }
-}
-
-impl Answer {
-    /// An empty one.
-    #[must_use]
-    pub fn of(status: u16) -> Self {
-        Self { status, rcode: None, records: Vec::new(), headers: BTreeMap::new(), json: None, body: None }
-    }
-
-    /// The body's bytes.
-    #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
-        match (&self.json, &self.body) {
-            (Some(json), _) => json.to_string().into_bytes(),
-            (None, Some(text)) => text.clone().into_bytes(),
-            (None, None) => Vec::new(),
         }
     }
 }

@@ -93,7 +93,9 @@ fn a_required_scenario_shows_what_its_name_says() {
 
 #[test]
 fn a_status_that_no_server_sends_is_refused_with_its_place() {
-    for (status, is_good) in [(99, false), (100, true), (599, true), (600, false), (70_000, false), (-1, false)] {
+    for (status, is_good) in
+        [(99, false), (100, false), (199, false), (200, true), (599, true), (600, false), (70_000, false), (-1, false)]
+    {
         let text = format!(
             "{{\"environment\": {{}}, \"scenarios\": [], \"refusals\": [\n{{\"name\": \"a\", \"response\": {{\"status\": \
              {status}}}, \"error\": {{\"kind\": \"other\"}}}}]}}"
@@ -101,8 +103,29 @@ fn a_status_that_no_server_sends_is_refused_with_its_place() {
         let parsed = Script::parse(&text);
         assert_eq!(parsed.is_ok(), is_good, "{status}");
         let problem = parsed.err().unwrap_or_default();
-        let expected = format!("a status is a number from 100 to 599, not {status} at line 2 column ");
+        let expected = format!("a status is a number from 200 to 599, not {status} at line 2 column ");
         assert!(is_good || problem.starts_with(&expected), "{problem}");
+    }
+}
+
+#[test]
+fn header_fields_that_no_server_sends_are_refused() {
+    for (name, value, is_good) in
+        [("x-a", "b c", true), ("x-a", "b\r\nx: y", false), ("x a", "b", false), ("", "b", false), ("ä", "b", false)]
+    {
+        let answer = json!({"status": 200, "headers": {name: value}});
+        let refusal = json!({"name": "a", "response": answer, "error": {"kind": "other"}});
+        let parsed = Script::parse(&script(json!({"refusals": [refusal]})).to_string());
+        assert_eq!(parsed.is_ok(), is_good, "{name:?}: {value:?}");
+        assert!(is_good || parsed.unwrap_err().contains("header field"));
+    }
+}
+
+#[test]
+fn a_list_is_no_script() {
+    for text in ["[]", "[{}, [], []]", "", "7"] {
+        let problem = Script::parse(text).unwrap_err();
+        assert!(problem.contains("one JSON object"), "{text}: {problem}");
     }
 }
 

@@ -192,7 +192,8 @@ fn wheels(tool: Tool) -> &'static [&'static str] {
 
 fn install_cargo_deny() -> anyhow::Result<()> {
     let root: PathBuf = tools_directory();
-    let arguments = ["install", "--locked", "--version", "^0.20", "cargo-deny", "--root"];
+    // It runs for seconds: optimising it would take longer than it saves.
+    let arguments = ["install", "--locked", "--debug", "--version", "^0.20", "cargo-deny", "--root"];
     eprintln!("building cargo-deny; this takes minutes, once");
     checked(cargo().args(arguments).arg(&root).env_remove("CARGO_TARGET_DIR"))
         .with_context(|| format!("by hand: cargo install --locked cargo-deny --root {}", root.display()))

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use acme_manager_plugin_runtime::{Description, Plugin};
+use acme_manager_plugin_runtime::{CallError, Description, Plugin};
 use arc_swap::ArcSwap;
+use tokio::time::Instant;
 
 use super::ChallengeError;
 use super::provider::Provider;
@@ -113,9 +114,16 @@ impl Providers {
 }
 
 impl Account {
-    /// Waits until the vendor's account allows one more call.
-    pub(super) async fn pace(&self) {
-        self.turns.pace(self.usable.calls_per_second).await;
+    /// Waits until the vendor's account allows one more call, if that is before `deadline`.
+    pub(super) async fn pace(&self, deadline: Instant) -> Result<(), CallError> {
+        self.turns.pace(self.usable.calls_per_second, deadline).await.map_err(|wait| CallError::Overloaded {
+            plugin: self.name.as_str().into(),
+            detail: format!(
+                "the calls that wait already take {} s at the rate of the vendor's account",
+                wait.as_secs()
+            ),
+            setting: "common.plugins[].dns_rate_limit",
+        })
     }
 }
 

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::OnceLock;
 
+use acme_manager_workbench::dotenv::{self, Assigned, Malformed};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::plugin::{fault_of_file, read_secret_file};
@@ -65,8 +65,13 @@ pub enum EnvironmentError {
         source: io::Error,
     },
     /// A line of the file is malformed.
-    #[error("the environment file is malformed: {0}")]
-    Malformed(EnvironmentProblem),
+    #[error("the environment file {} is malformed: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        problem: Malformed,
+    },
     /// Variables of the server itself have wrong values.
     #[error("the environment has {} mistake{}:{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, listed(.0))]
     Invalid(Vec<EnvironmentProblem>),
@@ -95,17 +100,17 @@ impl Environment {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         Self::parse(&text, std::env::vars_os().filter_map(utf8))
+            .map_err(|problem| EnvironmentError::Malformed { path: path.to_owned(), problem })
     }
 
     /// `process` over the text of a `.env` file.
     ///
     /// # Errors
     /// When a line is malformed.
-    pub fn parse(text: &str, process: impl IntoIterator<Item = (String, String)>) -> Result<Self, EnvironmentError> {
+    pub fn parse(text: &str, process: impl IntoIterator<Item = (String, String)>) -> Result<Self, Malformed> {
         let mut environment = Self::default();
         let mut lines: BTreeMap<String, usize> = BTreeMap::new();
-        for entry in entries(text) {
-            let Entry { line, name, value } = entry?;
+        for Assigned { line, name, value } in dotenv::read(text)? {
             if let Some(first) = lines.insert(name.clone(), line) {
                 let message = format!("given twice, first on line {first}: the last one counts");
                 environment.warnings.push(EnvironmentProblem { line, name: name.clone(), message });
@@ -172,69 +177,6 @@ fn referenced_file((name, value): (&String, &SecretString)) -> Option<(String, R
     let base = name.strip_suffix("_FILE").filter(|base| !base.is_empty())?;
     let path = PathBuf::from(value.expose_secret());
     (!path.as_os_str().is_empty()).then(|| (base.to_owned(), ReferencedFile { path, content: OnceLock::new() }))
-}
-
-struct Entry {
-    line: usize,
-    name: String,
-    value: String,
-}
-
-/// The assignments of a `.env` text with the lines where they end.
-fn entries(text: &str) -> impl Iterator<Item = Result<Entry, EnvironmentError>> {
-    let lines = LineReader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), count: Rc::default() };
-    let count = Rc::clone(&lines.count);
-    let mut parser = dotenvy::Iter::new(lines);
-    let mut stopped = false;
-    std::iter::from_fn(move || {
-        if stopped {
-            return None;
-        }
-        let result = parser.next()?;
-        let line = count.get();
-        Some(match result {
-            Ok((name, value)) => Ok(Entry { line, name, value }),
-            Err(error) => {
-                stopped = true;
-                Err(EnvironmentError::Malformed(malformed(&error, line)))
-            }
-        })
-    })
-}
-
-/// dotenvy's own message repeats the line, which may be a password; only the place is taken from it.
-fn malformed(error: &dotenvy::Error, last_line: usize) -> EnvironmentProblem {
-    let (text, message) = match error {
-        dotenvy::Error::LineParse(text, _) => (
-            text.as_str(),
-            "expected NAME=value; put quotes around values with spaces, single ones if they hold `$`, `\\` or quotes",
-        ),
-        _ => ("", "is not readable text"),
-    };
-    let line = last_line.saturating_sub(text.lines().count().saturating_sub(1)).max(1);
-    EnvironmentProblem { line, name: String::new(), message: message.to_owned() }
-}
-
-/// Hands out one line per read, so that its count is the line that the parser has come to.
-struct LineReader<'t> {
-    rest: &'t str,
-    count: Rc<std::cell::Cell<usize>>,
-}
-
-impl Read for LineReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let end = self.rest.find('\n').map_or(self.rest.len(), |newline| newline + 1);
-        let mut length = end.min(buffer.len());
-        while !self.rest.is_char_boundary(length) {
-            length -= 1;
-        }
-        buffer[..length].copy_from_slice(&self.rest.as_bytes()[..length]);
-        if length == end && length > 0 {
-            self.count.set(self.count.get() + 1);
-        }
-        self.rest = &self.rest[length..];
-        Ok(length)
-    }
 }
 
 fn listed(problems: &[EnvironmentProblem]) -> String {

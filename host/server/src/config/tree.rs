@@ -166,7 +166,10 @@ fn slice(source: &str, location: Location) -> Option<&str> {
 /// The parser repeats its position on the lines after the first.
 fn first_line(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
-    text.lines().next().unwrap_or_default().trim().to_owned()
+    let line = text.lines().next().unwrap_or_default().trim();
+    // Which is what a `:` without anything before it is to the library.
+    if line.contains("null into string") { "a key has no name: something must stand before `:`" } else { line }
+        .to_owned()
 }
 
 impl<'de> Deserialize<'de> for Raw {

@@ -1,8 +1,6 @@
 //! The variables that a component gets: those that it describes, as far as a file, this process or the command line has
 //! them.
 
-mod dotenv;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +8,8 @@ use acme_manager_plugin_runtime::EnvironmentKey;
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{Assignment, RunOptions, Variable};
-use crate::file;
 use crate::text::plain;
+use crate::{dotenv, file};
 
 /// What makes a folder that of a plugin project.
 const SIGN_OF_A_PROJECT: &str = "conformance.json";
@@ -26,7 +24,7 @@ pub(super) fn of(
     folder: &Path,
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let file = options.env_file.clone().or_else(|| own(folder));
-    let found = file.as_deref().map(dotenv).transpose()?.unwrap_or_default();
+    let found = file.as_deref().map(variables).transpose()?.unwrap_or_default();
     let mut environment = BTreeMap::new();
     for key in keys {
         let names = std::iter::once(&key.name).chain(&key.aliases);
@@ -106,11 +104,11 @@ fn complete(
     )
 }
 
-fn dotenv(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+/// The variables of a file; of several with one name, the last counts.
+fn variables(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = file::read(file)?;
-    dotenv::read(&text).map_err(|dotenv::Malformed { line, expected }| {
-        anyhow::anyhow!("{}:{line}: malformed line: {expected}", file.display())
-    })
+    let assignments = dotenv::read(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    Ok(assignments.into_iter().map(|one| (one.name, one.value)).collect())
 }
 
 #[cfg(test)]

@@ -175,6 +175,18 @@ async fn plugin_commands_say_what_a_file_is() {
         let output = Command::new("bash").args(["-c", &script]).current_dir(work.path()).output().await.unwrap();
         assert_eq!(output.status.code(), Some(status), "{words}: {}", text(&output));
     }
+    // Where nobody can be asked for a password, it is said how to give it.
+    let key = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../host/server/src/app/plugins/foreign/fixtures/secret.key")
+        .display()
+        .to_string();
+    fs::write(work.path().join("empty.wasm"), b"\0asm\x0d\0\x01\0").unwrap();
+    let mut alone = Command::new("setsid");
+    alone.args(["--wait".as_ref(), binary.as_os_str()]).args(["plugin", "sign", "empty.wasm", "-key", &key]);
+    let output = alone.current_dir(work.path()).output().await.unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no terminal to ask") && said.contains("-password-file"), "{said}");
     // Log lines that go into a file are text.
     let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins/digitalocean.wasm");
     let component = component.display().to_string();

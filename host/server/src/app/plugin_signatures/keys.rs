@@ -1,5 +1,6 @@
 //! Keys as minisign writes them, told apart before they are used. No message shows what is in a file or a key.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use acme_manager_plugin_runtime::read_regular_file;
@@ -12,6 +13,8 @@ use zeroize::Zeroizing;
 use super::{said, with_suffix};
 use crate::config::{KeyPassword, SecretKeyFile, TrustedKey};
 
+/// Where the library asks for passwords.
+const TERMINAL: &str = "/dev/tty";
 /// A key takes 200 bytes, a password at most a line.
 const LONGEST: u64 = 16 << 10;
 /// Where minisign begins its secret keys: the algorithm, how they are protected, the kind of checksum.
@@ -114,7 +117,15 @@ pub(super) fn secret_key(key: &SecretKeyFile) -> anyhow::Result<SecretKey> {
              -password-file"
         ),
         (Kind::Protected, KeyPassword::File(file)) => sealed(&text)?.into_secret_key(Some(self::password(file)?)),
-        (Kind::Protected, KeyPassword::Terminal) => sealed(&text)?.into_secret_key(None),
+        (Kind::Protected, KeyPassword::Terminal) => {
+            let terminal = OpenOptions::new().read(true).write(true).open(TERMINAL);
+            ensure!(
+                terminal.is_ok(),
+                "{name} has a password, and there is no terminal to ask for it: name a file that holds it with \
+                 -password-file"
+            );
+            sealed(&text)?.into_secret_key(None)
+        }
         (Kind::Other, _) => bail!("{name} holds no secret key of minisign: a comment, and below it 212 characters"),
     };
     opened.with_context(|| not_usable(key))

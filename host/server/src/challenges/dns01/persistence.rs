@@ -33,12 +33,13 @@ where
     let mut attempt = 0;
     loop {
         attempt += 1;
-        account.pace().await;
+        let from_call = |failure| ChallengeError::from_call(&account.name, action, fqdn, failure);
+        account.pace(deadline).await.map_err(from_call)?;
         let failure = match call().await {
             Ok(done) => return Ok(done),
             Err(failure) => failure,
         };
-        let error = ChallengeError::from_call(&account.name, action, fqdn, failure);
+        let error = from_call(failure);
         let pause = error.retry_after().unwrap_or_default().max(FIRST_PAUSE * 2_u32.saturating_pow(attempt - 1));
         if !error.retryable() || attempt >= ATTEMPTS || Instant::now() + pause > deadline {
             return Err(error);

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::super::providers::{Account, Providers};
 use super::super::{ChallengeError, Invisible};
 use super::lookup::{Dns, parse};
+use super::persistence::BUDGET;
 use super::servers::{self, NameServer};
 use super::zone::{self, Caution};
 use super::{Dns01Settings, Placement, Propagation};
@@ -166,9 +167,12 @@ impl Watch<'_> {
         if !self.account.usable.description.reports_ready {
             return Ok(Vec::new());
         }
-        self.account.pace().await;
         let provider = &self.account.usable.provider;
-        let shown = match provider.ready(&placement.record(), placement.handle()).await {
+        let asked = match self.account.pace(Instant::now() + BUDGET).await {
+            Ok(()) => provider.ready(&placement.record(), placement.handle()).await,
+            Err(too_late) => Err(too_late),
+        };
+        let shown = match asked {
             Ok(true) => return Ok(Vec::new()),
             Ok(false) => "the change is not live yet".to_owned(),
             Err(failure) => {

@@ -37,17 +37,22 @@ impl Turns {
         Some(NameGuard { fqdn: fqdn.to_owned(), _turn: turn })
     }
 
-    /// Waits until one more call keeps the rate.
-    pub(crate) async fn pace(&self, calls_per_second: Option<NonZeroU32>) {
-        let Some(rate) = calls_per_second else { return };
+    /// Waits until one more call keeps the rate. Where that would be after `deadline`, says at once how long it would take;
+    /// then nothing is booked.
+    pub(crate) async fn pace(&self, calls_per_second: Option<NonZeroU32>, deadline: Instant) -> Result<(), Duration> {
+        let Some(rate) = calls_per_second else { return Ok(()) };
         let slot = {
             let mut next = self.next_call.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
             let slot = next.map_or(now, |next| next.max(now));
+            if slot > deadline {
+                return Err(slot - now);
+            }
             *next = Some(slot + Duration::from_secs(1) / rate.get());
             slot
         };
         sleep_until(slot).await;
+        Ok(())
     }
 }
 
@@ -70,11 +75,17 @@ mod tests {
     async fn calls_keep_the_rate() {
         let turns = Turns::default();
         let started = Instant::now();
+        let deadline = started + Duration::from_secs(60);
         for _ in 0..11 {
-            turns.pace(NonZeroU32::new(5)).await;
+            turns.pace(NonZeroU32::new(5), deadline).await.expect("in time");
         }
         assert_eq!(started.elapsed().as_millis(), 2000);
-        turns.pace(None).await;
+        turns.pace(None, started).await.expect("no rate");
         assert_eq!(started.elapsed().as_millis(), 2000);
+        // Who cannot come in time is told at once, and takes nobody's place.
+        let wait = turns.pace(NonZeroU32::new(5), started + Duration::from_millis(2100)).await.expect_err("too late");
+        assert_eq!((wait.as_millis(), started.elapsed().as_millis()), (200, 2000));
+        turns.pace(NonZeroU32::new(5), deadline).await.expect("in time");
+        assert_eq!(started.elapsed().as_millis(), 2200);
     }
 }

@@ -76,7 +76,11 @@ fn a_malformed_line_is_named_by_number_and_never_shown() {
 #[test]
 fn a_missing_file_is_an_empty_one() {
     let directory = tempfile::tempdir().expect("directory");
-    assert!(Environment::load(&directory.path().join(".env")).is_ok());
+    let file = directory.path().join(".env");
+    assert!(Environment::load(&file).is_ok());
+    std::fs::write(&file, "A=1\nhunter2\n").expect("written");
+    let error = Environment::load(&file).expect_err("malformed").to_string();
+    assert!(error.contains(&format!("{} is malformed: line 2:", file.display())), "{error}");
     assert!(matches!(Environment::load(directory.path()), Err(EnvironmentError::Read { .. })));
 }
 

@@ -53,6 +53,14 @@ fn broken_yaml_says_where_without_showing_the_text() {
 }
 
 #[test]
+fn a_key_without_a_name_is_told() {
+    for text in ["a: 1\n~: x\n", "a: 1\n: x\n", "a: 1\nnull: x\n"] {
+        let error = Node::parse(text).map(|node| show(&node)).expect_err(text);
+        assert!(error.line == 2 && error.message.contains("a key has no name"), "{text:?}: {}", error.message);
+    }
+}
+
+#[test]
 fn bombs_are_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {

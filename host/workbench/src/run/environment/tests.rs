@@ -70,7 +70,7 @@ fn what_is_no_file_or_malformed_is_told_without_what_is_in_it() {
     for (file, expected) in [
         (pipe.as_path(), "no regular file"),
         (Path::new("/dev/zero"), "no regular file"),
-        (&malformed, "malformed:3: malformed line: NAME=VALUE is wanted"),
+        (&malformed, "malformed: line 3: expected NAME=value"),
     ] {
         let options = options(&format!("--env-file {}", file.display()));
         let error = format!("{:#}", of(&options, &keys(), folder.path()).unwrap_err());

@@ -146,24 +146,52 @@ async fn removal_goes_by_value_with_and_without_a_handle_and_is_retried() {
     assert_eq!(cleanups, ["cleanup gone handle-gone", "cleanup gone handle-gone", "cleanup gone "]);
 }
 
+/// The provider, with so many calls a second.
+fn limited(fake: &Arc<Fake>, rate: u32) -> BTreeMap<ProviderName, Arc<ProviderEntry>> {
+    let limited = UsableProvider {
+        plugin: None,
+        provider: Arc::<Fake>::clone(fake),
+        description: Arc::new(fake.description()),
+        calls_per_second: std::num::NonZeroU32::new(rate),
+        account: None,
+    };
+    BTreeMap::from([(provider(), ProviderEntry::usable(limited))])
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_rate_of_the_account_is_kept_also_across_a_reload() {
     let fake = Arc::new(Fake { delay: Duration::ZERO, ..Fake::default() });
     let solver = offline(&fake);
-    let limited = UsableProvider {
-        plugin: None,
-        provider: Arc::<Fake>::clone(&fake),
-        description: Arc::new(fake.description()),
-        calls_per_second: std::num::NonZeroU32::new(2),
-        account: None,
-    };
-    let entries = BTreeMap::from([(provider(), ProviderEntry::usable(limited))]);
-    solver.providers().swap(entries.clone());
+    solver.providers().swap(limited(&fake, 2));
     for value in ["1", "2", "3"] {
         solver.place(&mut placement(FQDN, value)).await.expect("placed");
-        solver.providers().swap(entries.clone());
+        solver.providers().swap(limited(&fake, 2));
     }
     let calls = fake.calls();
     let pauses: Vec<u128> = calls.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_millis()).collect();
     assert_eq!(pauses, [500, 500]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_would_wait_too_long_for_the_rate_is_told_at_once() {
+    let fake = Arc::new(Fake { delay: Duration::ZERO, ..Fake::default() });
+    let solver = offline(&fake);
+    solver.providers().swap(limited(&fake, 1));
+    let started = Instant::now();
+    let place = |number: u64| {
+        let solver = &solver;
+        async move {
+            let name = format!("_acme-challenge.n{number}.example.com");
+            (solver.place(&mut placement(&name, "v")).await.map(drop), started.elapsed())
+        }
+    };
+    let ended = futures::future::join_all((0..BUDGET.as_secs() + 11).map(place)).await;
+    let (placed, refused): (Vec<_>, Vec<_>) = ended.into_iter().partition(|(result, _)| result.is_ok());
+    assert_eq!((placed.len() as u64, refused.len()), (BUDGET.as_secs() + 1, 10));
+    for (error, after) in refused {
+        let error = error.expect_err("refused");
+        let error = std::error::Error::source(&error).expect("a reason").to_string();
+        assert!(error.contains("301 s at the rate") && error.contains("`common.plugins[].dns_rate_limit`"), "{error}");
+        assert_eq!(after, Duration::ZERO);
+    }
 }

@@ -1,25 +1,41 @@
 //! The text of a `.env` file, and the line that is wrong in it. A value is never part of what is said.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// A line that is no assignment.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
-    /// Counted from 1; where the assignment begins, if it has several.
-    pub(super) line: usize,
-    pub(super) expected: &'static str,
+/// An assignment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The line on which it ends, counted from 1.
+    pub line: usize,
+    /// The variable.
+    pub name: String,
+    /// Its value; it may be a secret.
+    pub value: String,
 }
 
-/// The variables; of several lines with one name, the last counts.
-pub(super) fn read(text: &str) -> Result<BTreeMap<String, String>, Malformed> {
+/// A line that is no assignment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {expected}")]
+pub struct Malformed {
+    /// Counted from 1; where the assignment begins, if it has several.
+    pub line: usize,
+    /// What should stand there.
+    pub expected: &'static str,
+}
+
+/// The assignments, in their order; of several with one name, the last counts.
+///
+/// # Errors
+/// At the first line that is none.
+pub fn read(text: &str) -> Result<Vec<Assigned>, Malformed> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = Lines { rest: text.as_bytes(), count: Rc::default() };
     let count = Rc::clone(&lines.count);
     let assignments = dotenvy::Iter::new(lines);
-    assignments.map(|assignment| assignment.map_err(|error| malformed(&error, count.get()))).collect()
+    let assigned = |(name, value)| Assigned { line: count.get(), name, value };
+    assignments.map(|one| one.map(assigned).map_err(|error| malformed(&error, count.get()))).collect()
 }
 
 /// The library's own message holds the line, which may hold a secret; only the place is taken from it.
@@ -27,7 +43,7 @@ fn malformed(error: &dotenvy::Error, last: usize) -> Malformed {
     let (lines, expected) = match error {
         dotenvy::Error::LineParse(text, _) => (
             text.lines().count(),
-            "NAME=VALUE is wanted, with quotes around a value with spaces, single ones if it holds `$`, `\\` or quotes",
+            "expected NAME=value; put quotes around values with spaces, single ones if they hold `$`, `\\` or quotes",
         ),
         _ => (1, "it cannot be read"),
     };
@@ -58,10 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_assignment_counts_and_values_may_have_lines() {
+    fn assignments_come_in_their_order_and_values_may_have_lines() {
         let found = read("\u{feff}A=1 # one\r\nexport B='x\ny'\nA=2\n\n").unwrap();
-        let expected = [("A", "2"), ("B", "x\ny")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(found, BTreeMap::from(expected));
+        let found: Vec<_> = found.iter().map(|one| (one.line, one.name.as_str(), one.value.as_str())).collect();
+        assert_eq!(found, [(1, "A", "1"), (3, "B", "x\ny"), (4, "A", "2")]);
     }
 
     #[test]
@@ -75,7 +91,7 @@ mod tests {
             ("A=1\nB='x\ny' s3cr3t\nC=1\n", 2),
             (&long, 2),
         ] {
-            let error = read(text).unwrap_err();
+            let Err(error) = read(text) else { panic!("{text:.40}") };
             assert_eq!(error.line, line, "{text:.40}");
             assert!(!format!("{error:?}").contains("s3cr3t"), "{error:?}");
         }
