@@ -34,7 +34,7 @@ use crate::{
     plugin::Sandbox,
     recording::{Asked, Recording, Tape},
     report::{CallReport, Function, Outcome},
-    state::State,
+    state::{MAX_RESOURCES, State},
     turns::CallTurn,
 };
 
@@ -126,7 +126,13 @@ impl Sandbox {
 
     fn record(&self, asked: Asked<'_>, tape: Option<&Tape>, error: Option<&CallError>) {
         if let (Some(recorder), Some(tape)) = (&self.recorder, tape) {
-            recorder(Recording::new(&self.subject(), asked, tape.take(), error));
+            match Recording::new(&self.subject(), asked, tape.take(), error) {
+                Some(recording) => recorder(recording),
+                None => tracing::warn!(
+                    plugin = &*self.name,
+                    "the call is not recorded: it holds more secrets than can be looked for"
+                ),
+            }
         }
     }
 
@@ -271,6 +277,10 @@ impl Sandbox {
                 };
                 CallError::Panicked { plugin, detail }
             }
+            None if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
+                let detail = format!("it holds {MAX_RESOURCES} streams, requests and pollables already ({text})");
+                CallError::OutOfBounds { plugin, detail }
+            }
             None if is_bound(error, &text) => CallError::OutOfBounds { plugin, detail: text },
             None => CallError::BadReturn { plugin, detail: text },
         }
@@ -326,8 +336,7 @@ impl Sandbox {
 
 /// Whether a bound between host and guest was exceeded. The engine's own ones have no type outside of it.
 fn is_bound(error: &wasmtime::Error, text: &str) -> bool {
-    matches!(error.downcast_ref(), Some(ResourceTableError::Full))
-        || error.is::<wasmtime_wasi_http::FieldMapError>()
+    error.is::<wasmtime_wasi_http::FieldMapError>()
         || ["fuel allocated for hostcalls", "resource table", "handles", "limit", "too large", "max size"]
             .iter()
             .any(|word| text.contains(word))

@@ -136,7 +136,12 @@ pub(crate) fn accept(
     }
     for host in hosts {
         if let Err(error) = host.parse::<HostGrant>() {
-            return Err(format!("it names the host {host:?}, which nobody can grant: {}", error.reason()));
+            // A text as long as this is no name that anybody looks for, and not cut either.
+            let shown = match host.len() {
+                0..=MAX_NAME_BYTES => format!("the host `{host}`"),
+                length => format!("a host of {length} bytes"),
+            };
+            return Err(format!("it names {shown}, which nobody can grant: {}", error.reason()));
         }
     }
     Ok(environment)

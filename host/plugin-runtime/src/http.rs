@@ -221,7 +221,7 @@ impl Network {
             }
             match timeout_at(until, sender.try_send_request(request)).await {
                 Err(_) => return Err(Error::HttpResponseTimeout),
-                Ok(Ok(response)) => return Ok((response, sender)),
+                Ok(Ok(response)) => return self.bounded(response, traffic).map(|response| (response, sender)),
                 // The server closed the idle connection before anything was written: nothing happened yet.
                 Ok(Err(mut error)) => match error.take_message() {
                     Some(unsent) => request = unsent,
@@ -232,16 +232,28 @@ impl Network {
         let mut sender = connect::connect(self, target, times, traffic).await?;
         match timeout(times.first_byte, sender.send_request(request)).await {
             Err(_) => Err(Error::HttpResponseTimeout),
-            Ok(Ok(response)) => Ok((response, sender)),
+            Ok(Ok(response)) => self.bounded(response, traffic).map(|response| (response, sender)),
             Ok(Err(error)) => Err(self.broken(&target.origin, error, traffic)),
         }
+    }
+
+    /// What arrives at once can be more than the library means to hold.
+    fn bounded<B>(&self, response: Response<B>, traffic: &Traffic) -> Result<Response<B>, Error> {
+        match size_of_fields(response.headers()) > self.limits.header_bytes {
+            true => Err(self.header_too_large(traffic)),
+            false => Ok(response),
+        }
+    }
+
+    fn header_too_large(&self, traffic: &Traffic) -> Error {
+        traffic.exceed("a response header", self.limits.header_bytes);
+        Error::HttpResponseHeaderSectionSize(u32::try_from(self.limits.header_bytes).ok())
     }
 
     fn broken(&self, origin: &Origin, error: hyper::Error, traffic: &Traffic) -> Error {
         self.note(origin, &error.to_string());
         if error.is_parse_too_large() {
-            traffic.exceed("a response header", self.limits.header_bytes);
-            return Error::HttpResponseHeaderSectionSize(u32::try_from(self.limits.header_bytes).ok());
+            return self.header_too_large(traffic);
         }
         if error.is_parse() { Error::HttpProtocolError } else { Error::ConnectionTerminated }
     }

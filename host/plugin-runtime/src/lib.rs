@@ -55,7 +55,9 @@ pub use inspect::Inspection;
 pub use limits::Limits;
 pub use load::{LoadError, Origin, PluginSettings, read_component, read_regular_file};
 pub use plugin::{Loaded, Plugin};
-pub use recording::{RecordedAnswer, RecordedComponent, RecordedError, RecordedExchange, Recorder, Recording};
+pub use recording::{
+    MAX_RECORDED_BODY_BYTES, RecordedAnswer, RecordedComponent, RecordedError, RecordedExchange, Recorder, Recording,
+};
 pub use report::{CallReport, Function, Observer, Outcome};
 pub use turns::{Turn, Turns};
 pub use world::World;

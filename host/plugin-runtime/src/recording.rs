@@ -15,6 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use self::secrets::Learned;
+pub use self::tape::MAX_BODY_BYTES as MAX_RECORDED_BODY_BYTES;
 pub(crate) use self::tape::{Mark, Tape};
 use crate::{
     description::TxtRecord,
@@ -135,13 +136,14 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Recording {
-    /// Takes the secrets out of what happened.
+    /// Takes the secrets out of what happened. Nothing where there are more than can be looked for: an API that hands out
+    /// so much has other things in mind.
     pub(crate) fn new(
         subject: &Subject<'_>,
         asked: Asked<'_>,
         mut exchanges: Vec<RecordedExchange>,
         error: Option<&CallError>,
-    ) -> Self {
+    ) -> Option<Self> {
         let own = subject.environment.iter().filter(|(_, _, secret)| *secret).map(|(_, value, _)| *value);
         let mut learned = Learned::default();
         for exchange in &mut exchanges {
@@ -153,7 +155,7 @@ impl Recording {
                 learned.body(&answer.body);
             }
         }
-        let redactor = Redactor::new(own.chain(learned.values()));
+        let redactor = Redactor::new(own.chain(learned.values()?));
         let clean = |text: &str| redactor.redact(text).into_owned();
         for exchange in &mut exchanges {
             exchange.url = clean(&exchange.url);
@@ -171,7 +173,7 @@ impl Recording {
         let open = |(name, value, secret): &(&str, &str, bool)| {
             ((*name).to_owned(), if *secret { MARK.to_owned() } else { clean(value) })
         };
-        Self {
+        Some(Self {
             component: RecordedComponent { name: subject.name.to_owned(), digest: subject.digest.clone() },
             environment: subject.environment.iter().map(open).collect(),
             function: asked.function.as_str().to_owned(),
@@ -181,7 +183,7 @@ impl Recording {
             exchanges,
             error: error
                 .map(|error| RecordedError { class: error.class().to_owned(), message: clean(&error.to_string()) }),
-        }
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD, prelude::BASE64_URL_SAFE_NO_PAD};
 
 pub(crate) const MARK: &str = "[redacted]";
@@ -35,7 +35,10 @@ impl Redactor {
         if needles.is_empty() {
             return Self { needles: None };
         }
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles);
+        // The kind that the library would choose for few needles grows faster than they do.
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(MatchKind::LeftmostLongest).kind(Some(AhoCorasickKind::ContiguousNFA));
+        let automaton = builder.build(&needles);
         Self { needles: Some(automaton.expect("environment values are far below the automaton's size limit")) }
     }
 

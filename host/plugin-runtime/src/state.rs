@@ -19,7 +19,7 @@ use crate::{
 
 /// Resources that a guest can hold at once: streams, pollables, requests. A provider needs a handful. Each can hold some
 /// hundred KiB of the host's memory (a request's method, path, authority and header), none of which counts as the guest's.
-const MAX_RESOURCES: usize = 128;
+pub(crate) const MAX_RESOURCES: usize = 128;
 /// The account of header fields includes the memory that holds them, several times their length.
 const FIELD_OVERHEAD: usize = 4;
 

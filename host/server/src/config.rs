@@ -22,6 +22,7 @@ mod issuer;
 mod plugin;
 mod section;
 mod storage;
+mod text_file;
 mod tree;
 mod trusted_key;
 
@@ -103,10 +104,7 @@ impl Config {
     /// When the file cannot be read or holds any mistake; a missing plugin or CA file is only a warning.
     pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
         let read = |source| ConfigError::Read { path: path.to_owned(), source };
-        if std::fs::metadata(path).map_err(read)?.len() > LONGEST_FILE {
-            return Err(read(io::Error::other("the file is larger than 4 MiB")));
-        }
-        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(read)?);
+        let text = text_file::read(path, LONGEST_FILE).map_err(read)?;
         let in_file = |mistakes| ConfigError::InFile { path: path.to_owned(), mistakes: Box::new(mistakes) };
         let mut loaded = Self::parse(&text).map_err(in_file)?;
         let (mistakes, warnings) = loaded.config.missing_files();

@@ -4,6 +4,8 @@ mod words;
 
 use std::path::PathBuf;
 
+use acme_manager_plugin_runtime::EnvironmentKey;
+use anyhow::bail;
 use clap::Parser;
 
 use words::cidr;
@@ -20,7 +22,10 @@ Examples:
   acme-manager-server plugin new my-policy --kind issuance-hook
   acme-manager-server plugin new example-dns --lang python --folder work/example
 
-Ends with 0 when the project is written, 1 otherwise, 2 when the command line is wrong.")]
+Exit code:
+  0  the project is written
+  1  otherwise
+  2  the command line is wrong")]
     New(NewOptions),
     /// Build a project into a component
     #[command(after_help = "\
@@ -28,7 +33,10 @@ Examples:
   acme-manager-server plugin build
   acme-manager-server plugin build work/example
 
-Ends with 0 when there is a component that fits its world, 1 otherwise, 2 when the command line is wrong.")]
+Exit code:
+  0  there is a component that fits its world
+  1  otherwise
+  2  the command line is wrong")]
     Build(BuildOptions),
     /// Run a component under the real host against a scripted API
     #[command(after_help = "\
@@ -36,7 +44,10 @@ Examples:
   acme-manager-server plugin test target/plugin/example-dns.wasm
   acme-manager-server plugin test example.wasm --script other.json --env EXAMPLE_URL=https://api.example.com
 
-Ends with 0 when every scenario passed, 1 otherwise, 2 when the command line is wrong.")]
+Exit code:
+  0  every scenario passed
+  1  otherwise
+  2  the command line is wrong")]
     Test(TestOptions),
     /// Call a component by hand, against the real API
     #[command(after_help = "\
@@ -45,7 +56,10 @@ Examples:
   acme-manager-server plugin run example.wasm present --name _acme-challenge.example.com --record call.json
   acme-manager-server plugin run policy.wasm review --domain www.example.com
 
-Ends with 0 when the call succeeded, 1 otherwise, 2 when the command line is wrong.")]
+Exit code:
+  0  the call succeeded
+  1  otherwise
+  2  the command line is wrong")]
     Run(Box<RunOptions>),
     /// Play a recorded call back to a component
     #[command(after_help = "\
@@ -53,7 +67,10 @@ Examples:
   acme-manager-server plugin replay example.wasm call.json
   acme-manager-server plugin replay example.wasm call.json --env EXAMPLE_API_TOKEN=an-invented-one
 
-Ends with 0 when the call ended as it did when it was recorded, 1 otherwise, 2 when the command line is wrong.")]
+Exit code:
+  0  the call ended as it did when it was recorded
+  1  otherwise
+  2  the command line is wrong")]
     Replay(ReplayOptions),
     /// Measure what a component's calls cost
     #[command(after_help = "\
@@ -61,7 +78,10 @@ Examples:
   acme-manager-server plugin bench example.wasm
   acme-manager-server plugin bench example.wasm --calls 10000
 
-Ends with 0 when it was measured, 1 otherwise, 2 when the command line is wrong.")]
+Exit code:
+  0  it was measured
+  1  otherwise
+  2  the command line is wrong")]
     Bench(BenchOptions),
 }
 
@@ -143,7 +163,7 @@ pub struct RunOptions {
     #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
     pub ttl: u32,
     /// What `present` returned
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub handle: Option<String>,
     /// For `review`: a name of the certificate; may be repeated
     #[arg(long = "domain", value_name = "NAME")]
@@ -264,6 +284,20 @@ pub struct Help(pub String);
 /// Why a command line cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageError(String);
+
+/// Refuses variables that a component does not read: a slip of the finger would change nothing.
+pub(crate) fn known(keys: &[EnvironmentKey], environment: &[Assignment]) -> anyhow::Result<()> {
+    let is_read = |name: &String| keys.iter().any(|key| key.name == *name || key.aliases.contains(name));
+    match environment.iter().find(|one| !is_read(&one.name)) {
+        None => Ok(()),
+        Some(Assignment { name, .. }) => bail!("the component does not read {name}; it reads {}", names(keys)),
+    }
+}
+
+/// The names of variables, for people.
+pub(crate) fn names(keys: &[EnvironmentKey]) -> String {
+    keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(", ")
+}
 
 impl CallName {
     /// The word of the command line.

@@ -12,7 +12,7 @@ use anyhow::{Context as _, ensure};
 
 pub use verdict::{Row, Verdict};
 
-use crate::command::{Reach, TestOptions};
+use crate::command::{Reach, TestOptions, known};
 use crate::component::{Bench, Described};
 use crate::file;
 use crate::mock::{self, Mock, Role};
@@ -37,6 +37,7 @@ pub(crate) async fn test(options: &TestOptions) -> anyhow::Result<Verdict> {
         options.script.display(),
         if is_hook { "DNS providers" } else { "issuance hooks: it calls `review`" }
     );
+    known(bench.about().environment, &options.environment)?;
     let hosts = hosts(&bench, &script);
     let overlay: BTreeMap<String, String> =
         options.environment.iter().map(|one| (one.name.clone(), one.value.clone())).collect();

@@ -13,7 +13,13 @@ pub struct Assigned {
     pub name: String,
     /// Its value; it may be a secret.
     pub value: String,
+    /// Whether a `$` with the name of a variable that is not set left nothing in it: [`GAP`].
+    pub has_gap: bool,
 }
+
+/// What to say of an assignment that has a gap. Not which name it was: that may be a part of a secret.
+pub const GAP: &str = "a `$`, and the name behind it, stands for the value of a variable that is not set, so nothing is \
+                       left of it; if it is meant as it stands, put single quotes around the value";
 
 /// A line that is no assignment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +39,38 @@ pub fn read(text: &str) -> Result<Vec<Assigned>, Malformed> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = Lines { rest: text.as_bytes(), count: Rc::default() };
     let count = Rc::clone(&lines.count);
-    let assignments = dotenvy::Iter::new(lines);
-    let assigned = |(name, value)| Assigned { line: count.get(), name, value };
-    assignments.map(|one| one.map(assigned).map_err(|error| malformed(&error, count.get()))).collect()
+    let mut source = text.split_inclusive('\n');
+    let (mut all, mut taken) = (Vec::<Assigned>::new(), 0);
+    for one in dotenvy::Iter::new(lines) {
+        let (name, value) = one.map_err(|error| malformed(&error, count.get()))?;
+        let written: String = source.by_ref().take(count.get() - taken).collect();
+        taken = count.get();
+        let is_set = |name: &str| std::env::var_os(name).is_some() || all.iter().any(|earlier| earlier.name == name);
+        let has_gap = variables(&written).any(|name| !is_set(name));
+        all.push(Assigned { line: taken, name, value, has_gap });
+    }
+    Ok(all)
+}
+
+/// The names behind each `$` that is neither in single quotes nor escaped, nor in a comment of its own line.
+fn variables(written: &str) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped, mut is_comment, mut is_start) = (false, false, false, true);
+    written.char_indices().filter_map(move |(at, c)| {
+        is_comment = !is_quoted && c != '\n' && (is_comment || (is_start && c == '#'));
+        is_start = c == '\n' || (is_start && c.is_whitespace());
+        let was_escaped = is_escaped;
+        is_escaped = c == '\\' && !was_escaped && !is_quoted;
+        match c {
+            '\'' if !was_escaped && !is_comment => is_quoted = !is_quoted,
+            '$' if !was_escaped && !is_comment && !is_quoted => {
+                let rest = written[at + 1..].trim_start_matches('{');
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+                return Some(&rest[..end]);
+            }
+            _ => {}
+        }
+        None
+    })
 }
 
 /// The library's own message holds the line, which may hold a secret; only the place is taken from it.
@@ -78,6 +113,15 @@ mod tests {
         let found = read("\u{feff}A=1 # one\r\nexport B='x\ny'\nA=2\n\n").unwrap();
         let found: Vec<_> = found.iter().map(|one| (one.line, one.name.as_str(), one.value.as_str())).collect();
         assert_eq!(found, [(1, "A", "1"), (3, "B", "x\ny"), (4, "A", "2")]);
+    }
+
+    #[test]
+    fn what_a_dollar_takes_away_is_known() {
+        let text =
+            "# $NOT_SET\nA=ab$cdefgh\nB='ab$cdefgh'\nC=x${A}y\nD=\"a$(id)\"\nE=a\\$b\nF=it$A # $x y\nG=a'\n$b'\n";
+        let gaps: Vec<_> = read(text).unwrap().into_iter().map(|one| (one.name, one.has_gap)).collect();
+        let gaps: Vec<_> = gaps.iter().filter(|(_, has_gap)| *has_gap).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(gaps, ["A", "D", "F"]);
     }
 
     #[test]

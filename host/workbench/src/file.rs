@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use acme_manager_plugin_runtime::read_regular_file;
 use anyhow::{Context as _, ensure};
@@ -18,6 +18,18 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{} is no text in UTF-8", file.display()))
 }
 
+/// Whether files can be made in a folder, by making one.
+pub(crate) fn takes_files(folder: &Path) -> std::io::Result<()> {
+    let probe = partial(folder);
+    fs::OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    fs::remove_file(probe)
+}
+
+/// A name beside the others that nobody has.
+fn partial(folder: &Path) -> PathBuf {
+    folder.join(format!(".acme-manager.{:016x}", rand::random::<u64>()))
+}
+
 /// Puts a new file with `mode` in the place of whatever file is there. Links, pipes and devices stay: `/dev/stdout` is one.
 ///
 /// # Errors
@@ -25,10 +37,10 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<String> {
 pub fn replace(place: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
     let failed = || format!("{} cannot be written", place.display());
     if let Ok(there) = fs::symlink_metadata(place) {
-        ensure!(there.is_file(), "{} is there and is no regular file: name another", place.display());
+        ensure!(there.is_file(), "{} is there and is no regular file: remove it, or name another", place.display());
     }
     let folder = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let partial = folder.join(format!(".acme-manager.{:016x}", rand::random::<u64>()));
+    let partial = partial(folder);
     let written =
         fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&partial).and_then(|mut opened| {
             opened.write_all(content)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{Kind, Language, NewOptions};
+use crate::text::shell;
 
 /// Longer names do not fit into metrics and tables.
 const MAX_NAME_BYTES: usize = 40;
@@ -53,13 +54,15 @@ pub(crate) fn new(options: &NewOptions) -> anyhow::Result<String> {
     fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
     let partial = parent.join(format!(".{name}.{}", std::process::id()));
     let written = write(&partial, name, parts(options)?)
-        .and_then(|()| fs::rename(&partial, &folder).with_context(|| format!("{} cannot be made", folder.display())));
+        .and_then(|()| fs::rename(&partial, &folder).context("its place is taken, or cannot be written"));
     if let Err(error) = written {
         // What is left is ours; if it cannot be removed either, the first error says more.
         let _ = fs::remove_dir_all(&partial);
-        return Err(error);
+        return Err(error.context(format!("{} cannot be made", folder.display())));
     }
-    let at = folder.display();
+    let at = folder.display().to_string();
+    // Not an option, whoever reads it.
+    let at = shell(&if at.starts_with('-') { format!("./{at}") } else { at });
     Ok(format!(
         "{at} holds the {} `{name}`: {}, and conformance.json, the conversation with {}\n\nNext:\n\n  cd {at}\n{}  acme-manager-server plugin build\n  \
          acme-manager-server plugin test target/plugin/{name}.wasm\n\nREADME.md there says what to change.\n",

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{CallError, RecordedError, Recording, TxtRecord};
+use acme_manager_plugin_runtime::{CallError, MAX_RECORDED_BODY_BYTES, RecordedError, Recording, TxtRecord};
 use anyhow::{Context as _, bail};
 
-use crate::command::{Reach, ReplayOptions};
+use crate::command::{Reach, ReplayOptions, known};
 use crate::component::{Bench, Described};
 use crate::file;
 use crate::mock::{self, Mock, Role};
@@ -35,6 +35,7 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
     let bench = Bench::load(&options.file).await?;
     let described = bench.about().hosts.iter().filter_map(|host| mock::host(&format!("https://{host}")));
     let asked = recording.exchanges.iter().filter_map(|exchange| mock::host(&exchange.url));
+    known(bench.about().environment, &options.environment)?;
     let mut environment = recording.environment.clone();
     environment.extend(options.environment.iter().map(|one| (one.name.clone(), one.value.clone())));
     // A variable may lead elsewhere than it did then: what comes there is told, with what was recorded instead.
@@ -73,11 +74,17 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
         let next = plain(&review.left[0]);
         writeln!(text, "  - {} recorded requests did not come; the next was {next}", review.left.len())?;
     }
-    let is_same = matches(recording.error.as_ref(), ended.as_ref());
+    let went_the_same_way = review.difference.is_none() && review.left.is_empty();
+    let is_same = matches(recording.error.as_ref(), ended.as_ref()) && went_the_same_way;
     let then = recording.error.as_ref().map_or("ok", |error| &error.message);
     let now = ended.as_ref().map_or_else(|| "ok".to_owned(), ToString::to_string);
     writeln!(text, "then: {}\nnow:  {}", plain(then), plain(&now))?;
-    let is_explained = review.difference.is_some() || !review.remarks.is_empty();
+    let bodies = recording.exchanges.iter().filter_map(|exchange| exchange.answer.as_ref());
+    let is_cut = bodies.into_iter().any(|answer| answer.body.len() >= MAX_RECORDED_BODY_BYTES);
+    if is_cut && !is_same {
+        text += "a body of the recording is cut: no more of one is kept than 256 KiB\n";
+    }
+    let is_explained = is_cut || review.difference.is_some() || !review.remarks.is_empty();
     if environment.values().any(|value| value == mock::GAP) && !is_same && !is_explained {
         text += "secrets are no part of a recording: where one must have a certain form, give an invented one with \
                  --env NAME=VALUE\n";

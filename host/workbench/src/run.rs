@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use acme_manager_plugin_runtime::{
-    About, CallError, CallReport, ChallengeKind, Description, EnvironmentKey, Function, ProposedOrder, Recording,
-    TxtRecord,
+    About, CallError, CallReport, ChallengeKind, Description, EnvironmentKey, Function, ProposedOrder, Recorder,
+    Recording, TxtRecord,
 };
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
@@ -49,9 +49,8 @@ pub(crate) async fn run(options: &RunOptions, tell: impl FnOnce(&str)) -> anyhow
         .equip(&environment, reachable.grants, |settings| {
             settings.limits.timeout = Duration::from_secs(options.timeout);
             let kept = kept.clone();
-            settings.recorder = Some(Arc::new(move |recording| {
-                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(recording);
-            }));
+            let keep = move |recording| *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(recording);
+            settings.recorder = options.record.as_ref().map(|_| Arc::new(keep) as Recorder);
         })
         .await?;
     bench.reports().take();
@@ -161,10 +160,13 @@ impl Question {
                 let gone = format!("{} no longer holds {}\n", record.name, record.value);
                 plugin.cleanup(record, handle).await.map(|()| gone)
             }
-            (Subject::Provider(plugin), Self::Ready(record)) => plugin
-                .ready(record, handle)
-                .await
-                .map(|ready| said(if ready { "the change is live\n" } else { "the change is not live yet\n" })),
+            (Subject::Provider(plugin), Self::Ready(record)) => {
+                plugin.ready(record, handle).await.map(|ready| match (plugin.description().reports_ready, ready) {
+                    (false, _) => said("the plugin does not know: it does not report when a change is live\n"),
+                    (true, true) => said("the change is live\n"),
+                    (true, false) => said("the change is not live yet\n"),
+                })
+            }
             (Subject::Provider(plugin), _) => {
                 let works = "the environment is complete and, as far as the plugin looked, works\n";
                 plugin.check().await.map(|()| said(works))
@@ -196,8 +198,13 @@ fn presented(options: &RunOptions, record: &TxtRecord, handle: &str) -> String {
 fn may_record(file: &Path) -> anyhow::Result<()> {
     let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     ensure!(folder.is_dir(), "--record: there is no folder {}", folder.display());
+    file::takes_files(folder).with_context(|| format!("--record: nothing can be written into {}", folder.display()))?;
     let Ok(there) = std::fs::symlink_metadata(file) else { return Ok(()) };
-    ensure!(there.is_file(), "--record: {} is there and is no regular file: name another", file.display());
+    ensure!(
+        there.is_file(),
+        "--record: {} is there and is no regular file: remove it, or name another",
+        file.display()
+    );
     let is_recording = || file::read(file).is_ok_and(|text| serde_json::from_str::<Recording>(&text).is_ok());
     ensure!(
         there.len() == 0 || is_recording(),
@@ -208,14 +215,17 @@ fn may_record(file: &Path) -> anyhow::Result<()> {
 }
 
 fn save(file: &Path, recording: Option<Recording>) -> anyhow::Result<String> {
-    let recording = recording.context("the call was not made, so there is nothing to record")?;
+    let recording = recording.context(
+        "there is nothing to record: the call was not made, or its headers and fields hold more secrets than can be \
+         looked for",
+    )?;
     let text = serde_json::to_string_pretty(&recording)? + "\n";
     file::replace(file, text.as_bytes(), RECORDING_MODE)?;
-    Ok(format!(
-        "recorded: {} exchanges in {}, without secrets; look through it before you pass it on\n",
-        recording.exchanges.len(),
-        file.display()
-    ))
+    let exchanges = match recording.exchanges.len() {
+        1 => "1 exchange".to_owned(),
+        several => format!("{several} exchanges"),
+    };
+    Ok(format!("recorded: {exchanges} in {}, without secrets; look through it before you pass it on\n", file.display()))
 }
 
 fn told(report: &CallReport) -> String {
@@ -316,6 +326,8 @@ fn record(options: &RunOptions) -> anyhow::Result<TxtRecord> {
         "{name} is not in the zone {zone}: --name wants the full name"
     );
     let value = match &options.value {
+        // What a shell makes of a variable that is not set.
+        Some(value) if value.is_empty() => bail!("--value is empty: name the text of the record"),
         Some(value) => value.clone(),
         None if options.call == CallName::Present => {
             let mut digest = [0; VALUE_BYTES];

@@ -132,8 +132,16 @@ async fn a_failed_call_is_recorded_and_played_back_without_its_secrets() {
     let replayed = replay(&options).await.unwrap();
     assert!(!replayed.is_same && replayed.text.contains("(unauthorized)"), "{}", replayed.text);
 
+    // Other requests are another call, even where the error is of the same class.
+    let mut recording: serde_json::Value = serde_json::from_str(&text).unwrap();
+    recording["exchanges"] = serde_json::json!([]);
+    fs::write(&file, recording.to_string()).unwrap();
+    let replayed = replay(&options).await.unwrap();
+    assert!(!replayed.is_same && replayed.text.contains("a request too many"), "{}", replayed.text);
+
     // An answer that never came.
     let mut recording: serde_json::Value = serde_json::from_str(&text).unwrap();
+    recording["exchanges"].as_array_mut().unwrap().truncate(1);
     recording["exchanges"][0]["answer"] = serde_json::Value::Null;
     recording["exchanges"][0]["failure"] = "ConnectionTerminated".into();
     fs::write(&file, recording.to_string()).unwrap();
@@ -195,6 +203,8 @@ async fn secrets_stay_off_the_command_line_and_mistakes_are_explained() {
         (with("DO_AUTH_TOKEN=abcdefgh"), "every user of this machine can see"),
         (with("DO_TOKEN=x"), "does not read DO_TOKEN; it reads DO_AUTH_TOKEN"),
         (with("DO_AUTH_TOKEN"), "has no variable DO_AUTH_TOKEN"),
+        (with("DO_API_URL=file:/etc/hostname"), "DO_API_URL names a file, as only config.yml can"),
+        (RunOptions { value: Some(String::new()), ..options.clone() }, "--value is empty"),
         (RunOptions { name: None, ..options.clone() }, "--name is missing"),
         (RunOptions { zone: Some("example.org".into()), ..options.clone() }, "is not in the zone"),
         (RunOptions { call: CallName::Cleanup, ..options.clone() }, "--value is missing"),

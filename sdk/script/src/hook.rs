@@ -34,7 +34,7 @@ fn an_issuer() -> String {
 }
 
 /// The kind of a hook's error that says no.
-const REFUSED: &str = "refused";
+pub(crate) const REFUSED: &str = "refused";
 /// The kind of a hook's error that could not find out.
 pub(crate) const FAILED: &str = "failed";
 

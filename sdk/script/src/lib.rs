@@ -10,6 +10,7 @@
 //! `README.md` has the whole format for people who write scripts.
 
 mod answer;
+mod check;
 mod dns;
 mod hook;
 mod pattern;
@@ -169,39 +170,14 @@ impl Script {
     /// # Errors
     /// A sentence that says where it is not a script, or what it lacks.
     pub fn parse(json: &str) -> Result<Self, String> {
+        let json = json.trim_start_matches('\u{feff}');
         // The library would take a list for the fields in their order.
         if !json.trim_start().starts_with('{') {
             return Err("a script is one JSON object, `{\"environment\": {…}, \"scenarios\": […]}`".to_owned());
         }
         let script: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        for (number, scenario) in script.scenarios.iter().enumerate() {
-            if script.scenarios.iter().take(number).any(|earlier| earlier.name == scenario.name) {
-                return Err(format!("two scenarios are called {:?}", scenario.name));
-            }
-            for step in &scenario.steps {
-                let (needs_record, needs_order) = (step.call.is_about_a_record(), step.call == Call::Review);
-                if needs_record != step.record.is_some() || needs_order != step.order.is_some() {
-                    let needed = match (needs_record, needs_order) {
-                        (true, _) => "a `record` and no `order`",
-                        (_, true) => "an `order` and no `record`",
-                        _ => "neither `record` nor `order`",
-                    };
-                    return Err(format!("{:?}: a call of `{}` has {needed}", scenario.name, step.call.as_str()));
-                }
-                for exchange in &step.exchanges {
-                    exchange.check().map_err(|problem| format!("{:?}: {problem}", scenario.name))?;
-                }
-            }
-        }
-        let mut calls = script.scenarios.iter().flat_map(|scenario| &scenario.steps).map(|step| step.call);
-        let is_of_a_hook = script.is_of_a_hook();
-        match calls.find(|call| (*call == Call::Review) != is_of_a_hook) {
-            None => Ok(script),
-            Some(other) => Err(format!(
-                "`review` is a call of issuance hooks, `{}` one of DNS providers: a script is for one of them",
-                if is_of_a_hook { other } else { Call::Present }.as_str()
-            )),
-        }
+        script.check()?;
+        Ok(script)
     }
 
     /// The required scenarios that are not there or do not show what they must, each with what it needs. `two_values`
@@ -273,23 +249,6 @@ impl Call {
 
     fn is_about_a_record(self) -> bool {
         matches!(self, Self::Present | Self::Cleanup | Self::Ready)
-    }
-}
-
-impl Exchange {
-    /// Whether request and answer are of one kind.
-    fn check(&self) -> Result<(), String> {
-        let (url, answer) = (&self.request.url, &self.response);
-        match (url.starts_with(dns::SCHEME), answer.rcode) {
-            (true, Some(_)) => {
-                let records = answer.records.iter().map(|text| dns::record(text).map(drop));
-                records.collect::<Result<(), _>>()
-            }
-            (true, None) => Err(format!("the answer to {url} has an `rcode`, for example NOERROR")),
-            (false, Some(_)) => Err(format!("{url} is no name server, so its answer has no `rcode`")),
-            (false, None) if answer.status == answer::NO_STATUS => Err(format!("the answer to {url} has no `status`")),
-            (false, None) => Ok(()),
-        }
     }
 }
 

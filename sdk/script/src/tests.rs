@@ -122,6 +122,45 @@ fn header_fields_that_no_server_sends_are_refused() {
 }
 
 #[test]
+fn what_cannot_be_meant_is_refused_with_its_place() {
+    let present = |key: &str, value: Value| with(present("v"), key, value);
+    let exchange = |request: Value, response: Value| json!([{"request": request, "response": response}]);
+    let get = json!({"method": "GET", "url": "https://a.example/"});
+    for (step, expected) in [
+        (present("ready", json!(true)), "a call of `present` has no `ready`"),
+        (present("with_handle", json!("7")), "a call of `present` has no `with_handle`"),
+        (with(cleanup("v", "7"), "handle", json!("7")), "a call of `cleanup` has no `handle`"),
+        (present("error", json!({"kind": "boo"})), "no kind of error \"boo\"; there are config, "),
+        (present("error", json!({"kind": "refused"})), "no kind of error \"refused\""),
+        (
+            present("exchanges", exchange(get.clone(), json!({"status": 200, "json": {}, "body": "x"}))),
+            "has one body: `json` or `body`",
+        ),
+        (
+            present("exchanges", exchange(get.clone(), json!({"status": 204, "body": "x"}))),
+            "a status that comes without a body",
+        ),
+        (
+            present("exchanges", exchange(json!({"method": "GET\r\nX", "url": "https://a/"}), json!({"status": 200}))),
+            "control character in `method`",
+        ),
+    ] {
+        let problem = Script::parse(&script(json!({"scenarios": [{"name": "a", "steps": [step]}]})).to_string());
+        let problem = problem.unwrap_err();
+        assert!(problem.starts_with("\"a\": ") && problem.contains(expected), "{problem}");
+    }
+    let refusal = |name: &str, response: Value| json!({"name": name, "response": response, "error": {"kind": "other"}});
+    for (refusals, expected) in [
+        (json!([refusal("a", json!({}))]), "refusal \"a\": the response has no `status`"),
+        (json!([refusal("", json!({"status": 500}))]), "names of their own"),
+        (json!([refusal("a", json!({"status": 500})), refusal("a", json!({"status": 501}))]), "names of their own"),
+    ] {
+        let problem = Script::parse(&script(json!({"refusals": refusals})).to_string()).unwrap_err();
+        assert!(problem.contains(expected), "{problem}");
+    }
+}
+
+#[test]
 fn a_list_is_no_script() {
     for text in ["[]", "[{}, [], []]", "", "7"] {
         let problem = Script::parse(text).unwrap_err();

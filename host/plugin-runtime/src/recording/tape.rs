@@ -7,7 +7,7 @@ use http::{HeaderMap, Request};
 use super::{RecordedAnswer, RecordedExchange};
 
 /// Enough to see what an API said; the rest of a longer body is left out.
-const MAX_BODY_BYTES: usize = 256 << 10;
+pub const MAX_BODY_BYTES: usize = 256 << 10;
 /// All bodies of a call together, so that a recording stays a file that can be sent around.
 const MAX_BYTES: usize = 4 << 20;
 

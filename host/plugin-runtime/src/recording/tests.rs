@@ -19,6 +19,12 @@ fn exchange(body: &str, headers: &[(&str, &str)], answer: &str) -> RecordedExcha
 }
 
 fn recording(exchanges: Vec<RecordedExchange>) -> (Recording, String) {
+    let recording = recorded(exchanges).expect("few secrets");
+    let text = serde_json::to_string_pretty(&recording).expect("it is JSON");
+    (recording, text)
+}
+
+fn recorded(exchanges: Vec<RecordedExchange>) -> Option<Recording> {
     let subject = Subject {
         name: "example",
         digest: "00".into(),
@@ -28,9 +34,23 @@ fn recording(exchanges: Vec<RecordedExchange>) -> (Recording, String) {
     let asked =
         Asked { function: Function::Cleanup, record: Some(&record), handle: Some("id-of-s3cr3t-key"), order: None };
     let error = CallError::OutOfFuel { plugin: Arc::from("example"), limit: 5 };
-    let recording = Recording::new(&subject, asked, exchanges, Some(&error));
-    let text = serde_json::to_string_pretty(&recording).expect("it is JSON");
-    (recording, text)
+    Recording::new(&subject, asked, exchanges, Some(&error))
+}
+
+/// Each is looked for in a dozen spellings, and it is the other side that says how many there are.
+#[test]
+fn what_would_take_too_long_to_be_hidden_is_not_recorded() {
+    let with = |values: &[String]| {
+        let mut one = exchange("", &[], "{}");
+        let answer = one.answer.as_mut().expect("there is one");
+        answer.headers.extend(values.iter().map(|value| ("x-a".to_owned(), value.clone())));
+        recorded(vec![one])
+    };
+    assert!(with(&["a".repeat(32_000)]).is_some());
+    assert!(with(&(0..2_000).map(|number| format!("{number:016}")).collect::<Vec<_>>()).is_some());
+    assert!(with(&["a".repeat(60_000)]).is_none());
+    // The same again is no more.
+    assert!(with(&["a".repeat(30_000), "a".repeat(30_000)]).is_some());
 }
 
 #[test]

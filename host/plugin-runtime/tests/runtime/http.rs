@@ -171,6 +171,7 @@ async fn responses_are_bounded_in_size_and_time() {
     for (value, expected) in [
         ("get http://api.example.com/big", "response body size exceeds limit: 8388608 bytes"),
         ("get http://api.example.com/headers", "HttpResponseHeaderSectionSize"),
+        ("get http://api.example.com/header", "HttpResponseHeaderSectionSize"),
         ("get http://api.example.com/garbage", "HttpProtocolError"),
         ("headers http://api.example.com/ 70000", "HttpRequestHeaderSectionSize"),
         ("impatient http://api.example.com/silent", "HttpResponseTimeout"),

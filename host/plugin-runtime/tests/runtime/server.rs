@@ -136,6 +136,7 @@ async fn answer(stream: &mut (impl AsyncWrite + Unpin), path: &str, received: us
         "/headers" => {
             stream.write_all(whole("200 OK", &format!("x: {}\r\n", "y".repeat(200_000)), "").as_bytes()).await
         }
+        "/header" => stream.write_all(whole("200 OK", &format!("x: {}\r\n", "y".repeat(66_000)), "").as_bytes()).await,
         "/silent" => {
             tokio::time::sleep(Duration::from_secs(60)).await;
             Ok(())

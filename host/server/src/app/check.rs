@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{plugins, print, tell};
+use crate::certificates::chain;
 use crate::config::{Config, Environment, Flags};
 
 /// Prints what is wrong on standard error and the verdict on standard output. A warning keeps no server from starting, and
@@ -24,7 +25,7 @@ pub fn run(flags: &Flags) -> ExitCode {
             mistakes.extend(environment.dns_settings().err().map(|e| e.to_string()));
             mistakes.extend(environment.ca_settings().err().map(|e| e.to_string()));
         }
-        Err(error) => mistakes.push(error.to_string()),
+        Err(error) => mistakes.push(chain(&error)),
     }
     match Config::load(&flags.config_path) {
         Ok(loaded) => {
@@ -35,7 +36,7 @@ pub fn run(flags: &Flags) -> ExitCode {
                 warn(&flags.config_path, &doubt);
             }
         }
-        Err(error) => mistakes.push(crate::certificates::chain(&error)),
+        Err(error) => mistakes.push(chain(&error)),
     }
     for mistake in &mistakes {
         tell(&format!("error: {mistake}\n"));

@@ -13,7 +13,7 @@ use anyhow::Context;
 use minisign::{KeyPair, PublicKey};
 use zeroize::Zeroizing;
 
-use self::keys::{not_usable, password, public_key, secret_key};
+use self::keys::{not_usable, public_key, secret_key};
 use super::plugins::signature;
 use super::print;
 use crate::certificates::chain;
@@ -23,24 +23,26 @@ use crate::config::{KeyPassword, SecretKeyFile};
 pub(super) fn keygen(key: &SecretKeyFile) -> anyhow::Result<()> {
     let public = with_suffix(&key.path, ".pub");
     for file in [&key.path, &public] {
-        anyhow::ensure!(!file.exists(), "{} is there already: remove it or choose another name", file.display());
+        let is_there = std::fs::symlink_metadata(file).is_ok();
+        anyhow::ensure!(!is_there, "{} is there already: remove it or choose another name", file.display());
     }
-    let pair = match &key.password {
-        KeyPassword::Terminal => KeyPair::generate_encrypted_keypair(None),
-        KeyPassword::File(file) => KeyPair::generate_encrypted_keypair(Some(password(file)?)),
-        KeyPassword::None => KeyPair::generate_unencrypted_keypair(),
+    let password = match &key.password {
+        KeyPassword::Terminal => Some(keys::new_password()?),
+        KeyPassword::File(file) => Some(keys::password(file)?),
+        KeyPassword::None => None,
     };
-    let pair = pair.with_context(|| match &key.password {
-        KeyPassword::Terminal => {
-            "cannot make a key: where no terminal asks for its password, -password-file names a file \
-                                  with one, and -no-password makes a key without"
-        }
-        KeyPassword::File(_) | KeyPassword::None => "cannot make a key",
-    })?;
+    let pair = match password {
+        Some(password) => KeyPair::generate_encrypted_keypair(Some(password)),
+        None => KeyPair::generate_unencrypted_keypair(),
+    };
+    let pair = pair.context("cannot make a key")?;
     let secret = Zeroizing::new(pair.sk.to_box(None).context("cannot write the key")?.into_string());
     let text = pair.pk.to_box().context("cannot write the key")?.into_string();
     create(&key.path, secret.as_bytes(), 0o600)?;
-    create(&public, text.as_bytes(), 0o644)?;
+    create(&public, text.as_bytes(), 0o644).inspect_err(|_| {
+        // Half a pair is of no use, and in the way of the next try.
+        let _ = std::fs::remove_file(&key.path);
+    })?;
     print(&format!(
         "secret key: {}\npublic key: {}\nfor `trusted_keys`: {}\n",
         key.path.display(),

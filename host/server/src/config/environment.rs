@@ -15,6 +15,7 @@ use acme_manager_workbench::dotenv::{self, Assigned, Malformed};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::plugin::{fault_of_file, read_secret_file};
+use super::text_file;
 
 /// What the operator set, by name.
 #[derive(Default)]
@@ -87,15 +88,10 @@ impl Environment {
     /// When the file cannot be read, is larger than 1 MiB or has a malformed line.
     pub fn load(path: &Path) -> Result<Self, EnvironmentError> {
         let failed = |source| EnvironmentError::Read { path: path.to_owned(), source };
-        let text = match std::fs::metadata(path) {
-            Ok(metadata) if metadata.len() > LONGEST_FILE => {
-                return Err(failed(io::Error::other("the file is larger than 1 MiB")));
-            }
-            Ok(_) => std::fs::read_to_string(path).map_err(failed)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(failed(error)),
+        let text = match text_file::read(path, LONGEST_FILE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => zeroize::Zeroizing::default(),
+            text => text.map_err(failed)?,
         };
-        let text = zeroize::Zeroizing::new(text);
         let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -110,7 +106,11 @@ impl Environment {
     pub fn parse(text: &str, process: impl IntoIterator<Item = (String, String)>) -> Result<Self, Malformed> {
         let mut environment = Self::default();
         let mut lines: BTreeMap<String, usize> = BTreeMap::new();
-        for Assigned { line, name, value } in dotenv::read(text)? {
+        for Assigned { line, name, value, has_gap } in dotenv::read(text)? {
+            if has_gap {
+                let message = dotenv::GAP.to_owned();
+                environment.warnings.push(EnvironmentProblem { line, name: name.clone(), message });
+            }
             if let Some(first) = lines.insert(name.clone(), line) {
                 let message = format!("given twice, first on line {first}: the last one counts");
                 environment.warnings.push(EnvironmentProblem { line, name: name.clone(), message });

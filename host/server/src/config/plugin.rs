@@ -166,6 +166,10 @@ fn read_env(section: &Section<'_>, notes: &Notes) -> (BTreeMap<String, SecretStr
             notes.mistake(path, key.line, "expected a variable name: letters, digits and `_`, no digit first");
             continue;
         }
+        if scalar(node).is_some_and(|text| text.starts_with("file:") && referenced(text).is_none()) {
+            let message = "is handed over as it stands: a file is named by its whole path, `file:/…`";
+            notes.warning(path.clone(), key.line, message);
+        }
         from_files.extend(scalar(node).and_then(referenced).map(|_| key.name.clone()));
         // `KEY:` without a value is the empty text, as it was for the Go server.
         let value = match (&node.value, scalar(node)) {

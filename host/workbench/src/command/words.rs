@@ -44,18 +44,20 @@ impl Command {
 fn two_dashes(words: &[String]) -> Vec<String> {
     let command = Command::command();
     let command = words.first().and_then(|word| command.find_subcommand(word));
-    let is_flag = |name: &str| {
-        let name = name.split('=').next().unwrap_or_default();
-        let mut flags = command.into_iter().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long);
-        name == "help" || flags.any(|flag| flag == name)
-    };
-    let word = |word: &String| match word.strip_prefix('-') {
-        Some(name) if !name.starts_with('-') && is_flag(name) => format!("-{word}"),
-        _ => word.clone(),
-    };
-    // Behind `--` nothing is a flag.
-    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-    words[..end].iter().map(word).chain(words[end..].iter().cloned()).collect()
+    let flags: Vec<&str> =
+        command.into_iter().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long).collect();
+    let is_flag = |name: &str| name == "help" || flags.contains(&name.split('=').next().unwrap_or_default());
+    let mut out: Vec<String> = Vec::with_capacity(words.len());
+    let (mut is_value, mut is_over) = (false, false);
+    for word in words {
+        let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|name| is_flag(name));
+        // Behind `--` nothing is a flag, and behind a flag stands its value, whatever it looks like.
+        let name = name.filter(|_| !is_value && !is_over);
+        is_over |= word == "--" && !is_value;
+        is_value = name.is_some_and(|name| name != "help" && !name.contains('='));
+        out.push(name.map_or_else(|| word.clone(), |name| format!("--{name}")));
+    }
+    out
 }
 
 impl FromStr for Assignment {
@@ -124,11 +126,18 @@ mod tests {
 
     #[test]
     fn one_dash_is_as_good_as_two() {
-        let Ok(Invocation::Run(command)) = read("run a.wasm cleanup -name=a -value -x --ttl 7") else {
-            panic!("it is one")
+        let run = |line: &str| {
+            let Ok(Invocation::Run(command)) = read(line) else { panic!("{line}") };
+            let Command::Run(options) = *command else { panic!("{line}") };
+            options
         };
-        let Command::Run(options) = *command else { panic!("it is a call") };
+        let options = run("run a.wasm cleanup -name=a -value -x --ttl 7 -handle -y");
         assert_eq!((options.name.as_deref(), options.value.as_deref(), options.ttl), (Some("a"), Some("-x"), 7));
+        assert_eq!(options.handle.as_deref(), Some("-y"));
+        // What stands behind a flag is its value.
+        for value in ["-handle", "--handle", "-help"] {
+            assert_eq!(run(&format!("run a.wasm cleanup --value {value} -name a")).value.as_deref(), Some(value));
+        }
     }
 
     #[test]
@@ -136,7 +145,7 @@ mod tests {
         for (name, _) in Command::summary() {
             let Ok(Invocation::Help(Help(text))) = read(&format!("{name} --help")) else { panic!("{name} has help") };
             let example = format!("\n  acme-manager-server plugin {name}");
-            assert!(text.contains(&example) && text.contains("Ends with 0"), "{text}");
+            assert!(text.contains(&example) && text.contains("\n  0  "), "{text}");
         }
     }
 

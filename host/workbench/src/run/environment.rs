@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use acme_manager_plugin_runtime::EnvironmentKey;
 use anyhow::{Context as _, bail, ensure};
 
-use crate::command::{Assignment, RunOptions, Variable};
+use crate::command::{Assignment, RunOptions, Variable, names};
 use crate::text::plain;
 use crate::{dotenv, file};
 
@@ -36,6 +36,12 @@ pub(super) fn of(
         let (key, value) = chosen(variable, keys, file.as_deref())?;
         environment.insert(key.name.clone(), value);
     }
+    if let Some((name, _)) = environment.iter().find(|(_, value)| value.starts_with("file:/")) {
+        bail!(
+            "{name} names a file, as only config.yml can: write the value itself, or `{name}=\"$(cat FILE)\"` before the \
+               command and `--env {name}` behind it"
+        );
+    }
     complete(&environment, keys, folder, file.as_deref())?;
     Ok(environment)
 }
@@ -61,10 +67,7 @@ fn chosen<'a>(
         }
     };
     let key = keys.iter().find(|key| key.name == *name || key.aliases.contains(name));
-    let key = key.with_context(|| {
-        let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        format!("the component does not read {name}; it reads {}", names.join(", "))
-    })?;
+    let key = key.with_context(|| format!("the component does not read {name}; it reads {}", names(keys)))?;
     ensure!(
         !(key.secret && matches!(variable, Variable::Given(_))),
         "{name} is a secret, and every user of this machine can see a command line: put it into {}, or export it and \
@@ -108,6 +111,9 @@ fn complete(
 fn variables(file: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = file::read(file)?;
     let assignments = dotenv::read(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    for one in assignments.iter().filter(|one| one.has_gap) {
+        crate::tell(&format!("warning: {}: line {}: {}: {}\n", file.display(), one.line, one.name, dotenv::GAP));
+    }
     Ok(assignments.into_iter().map(|one| (one.name, one.value)).collect())
 }
 

@@ -116,3 +116,13 @@ fn a_handle_is_a_word_of_a_command_and_no_more() {
     assert_eq!(said, block(&said), "nothing steers a terminal");
     assert!(said.contains("--zone=example.com --handle=$'7\\'; reboot\\012\\033[2J\\342\\200\\256'\n"), "{said}");
 }
+
+#[tokio::test]
+async fn a_description_with_a_host_that_nobody_can_grant_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let Err(error) = Bench::load(&stranger("https://a.example/v1", folder.path())).await else {
+        panic!("it has a path")
+    };
+    let error = format!("{error:#}");
+    assert!(error.contains("names the host `https://a.example/v1`, which nobody can grant: "), "{error}");
+}

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::{said, with_suffix};
 use crate::config::{KeyPassword, SecretKeyFile, TrustedKey};
 
-/// Where the library asks for passwords.
+/// Where passwords are asked for.
 const TERMINAL: &str = "/dev/tty";
 /// A key takes 200 bytes, a password at most a line.
 const LONGEST: u64 = 16 << 10;
@@ -118,13 +118,8 @@ pub(super) fn secret_key(key: &SecretKeyFile) -> anyhow::Result<SecretKey> {
         ),
         (Kind::Protected, KeyPassword::File(file)) => sealed(&text)?.into_secret_key(Some(self::password(file)?)),
         (Kind::Protected, KeyPassword::Terminal) => {
-            let terminal = OpenOptions::new().read(true).write(true).open(TERMINAL);
-            ensure!(
-                terminal.is_ok(),
-                "{name} has a password, and there is no terminal to ask for it: name a file that holds it with \
-                 -password-file"
-            );
-            sealed(&text)?.into_secret_key(None)
+            has_terminal().with_context(|| format!("{name} has a password"))?;
+            sealed(&text)?.into_secret_key(Some(asked(&format!("Password of {name}: "))?))
         }
         (Kind::Other, _) => bail!("{name} holds no secret key of minisign: a comment, and below it 212 characters"),
     };
@@ -146,6 +141,25 @@ fn sealed(text: &str) -> minisign::Result<SecretKeyBox> {
 
 pub(super) fn not_usable(key: &SecretKeyFile) -> String {
     format!("{} cannot be used as a secret key of minisign", key.path.display())
+}
+
+/// A password that somebody chooses at the terminal.
+pub(super) fn new_password() -> anyhow::Result<String> {
+    has_terminal().context("cannot make a key with a password; -no-password makes one without")?;
+    let password = asked("Password for the new secret key: ")?;
+    ensure!(!password.is_empty(), "no password was given: -no-password makes a key without one");
+    ensure!(asked("The same again: ")? == password, "the two passwords differ: nothing was written");
+    Ok(password)
+}
+
+fn has_terminal() -> anyhow::Result<()> {
+    let terminal = OpenOptions::new().read(true).write(true).open(TERMINAL);
+    ensure!(terminal.is_ok(), "there is no terminal to ask for it: name a file that holds it with -password-file");
+    Ok(())
+}
+
+fn asked(question: &str) -> anyhow::Result<String> {
+    rpassword::prompt_password(question).context("no password was given")
 }
 
 /// The first line of a file.

@@ -50,6 +50,19 @@ fn a_new_key_signs() {
 }
 
 #[test]
+fn half_a_pair_is_not_left_behind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // With `.pub` behind it, the name is longer than any file's.
+    let secret = key(dir.path().join("k".repeat(253)), KeyPassword::None);
+    let error = format!("{:#}", keygen(&secret).expect_err("no room for the name"));
+    assert!(error.contains("cannot write") && error.contains(".pub"), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
+    std::os::unix::fs::symlink("/nowhere", dir.path().join("link")).expect("a link");
+    let error = keygen(&key(dir.path().join("link"), KeyPassword::None)).expect_err("a link").to_string();
+    assert!(error.contains("is there already"), "{error}");
+}
+
+#[test]
 fn a_key_of_minisign_signs_with_its_password() {
     let dir = tempfile::tempdir().expect("a directory");
     let (file, words) = (dir.path().join("plugin.wasm"), dir.path().join("password"));

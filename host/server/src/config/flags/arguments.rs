@@ -64,6 +64,9 @@ impl Words {
                     self.author = Some(std::iter::once(Ok(arg)).chain(args.map(text)).collect::<Result<_, _>>()?);
                     break;
                 }
+                if self.words == ["plugin"] && arg == "help" {
+                    return self.help(args.next());
+                }
                 // Before what follows is taken for flags of the server.
                 if self.words == ["plugin"] && !usage::is_known(&arg) {
                     return Err(plugin::no_command(Some(&arg)));
@@ -76,7 +79,8 @@ impl Words {
             match name {
                 "help-all" => return Ok(Some(Arguments::Help { all: true })),
                 "h" | "help" if self.words.first().is_some_and(|word| word == "plugin") => {
-                    return Ok(Some(Arguments::PluginHelp(plugin::named(&self.words).map(str::to_owned))));
+                    let named = plugin::named(&self.words).map(OsString::from);
+                    return self.help(named.or_else(|| args.next()));
                 }
                 "h" | "help" => return Ok(Some(Arguments::Help { all: false })),
                 _ => {}
@@ -94,6 +98,21 @@ impl Words {
             }
         }
         Ok(None)
+    }
+}
+
+impl Words {
+    /// The help of a plugin command, or of all if no such one was named.
+    fn help(&mut self, command: Option<OsString>) -> Result<Option<Arguments>, FlagError> {
+        let command = command.map(text).transpose()?;
+        match command {
+            Some(command) if acme_manager_workbench::Command::is_known(&command) => {
+                self.author = Some(vec![command, "--help".to_owned()]);
+                Ok(None)
+            }
+            Some(command) if !usage::is_known(&command) => Err(plugin::no_command(Some(&command))),
+            command => Ok(Some(Arguments::PluginHelp(command))),
+        }
     }
 }
 

@@ -164,6 +164,13 @@ impl SignatureFlags {
     fn secret_key(&self) -> Result<SecretKeyFile, FlagError> {
         let missing = FlagError::Missing { name: "-key", what: "the file of the secret key" };
         let path = self.key.as_ref().ok_or(missing)?;
+        // Whoever forgot the name would get a file that no shell can remove by it.
+        if path.starts_with('-') || path.is_empty() {
+            return Err(FlagError::Unfit {
+                expected: "a file's name behind -key, such as ./plugin.key",
+                word: path.clone(),
+            });
+        }
         let password = match (&self.password_file, self.no_password) {
             (None, false) => KeyPassword::Terminal,
             (None, true) => KeyPassword::None,

@@ -31,6 +31,7 @@ const HTTP: &str = include_str!("../../../../plugin-runtime/src/http.rs");
 const LIMITER: &str = include_str!("../../../../plugin-runtime/src/limiter.rs");
 const PLUGIN: &str = include_str!("../../../../plugin-runtime/src/plugin.rs");
 const POOL: &str = include_str!("../../../../plugin-runtime/src/http/pool.rs");
+const SECRETS: &str = include_str!("../../../../plugin-runtime/src/recording/secrets.rs");
 const SOURCE: &str = include_str!("../../../../plugin-runtime/src/load/source.rs");
 const STATE: &str = include_str!("../../../../plugin-runtime/src/state.rs");
 const TAPE: &str = include_str!("../../../../plugin-runtime/src/recording/tape.rs");
@@ -120,6 +121,7 @@ fn of_other_things() -> Vec<Row> {
     let [time, processors] = ["PATIENCE", "PROCESSOR_SECONDS"].map(|name| constant(CHILD, name));
     let [memory, code] = ["MEMORY_BYTES", "MAX_ARTIFACT_BYTES"].map(|name| binary(constant(CHILD, name)));
     let [body, bodies] = ["MAX_BODY_BYTES", "MAX_BYTES"].map(|name| binary(constant(TAPE, name)));
+    let (secrets, kept) = (binary(constant(SECRETS, "MAX_BYTES")), constant(RECORDER, "KEPT"));
     let error = grouped(constant(PLUGIN, "MAX_MESSAGE_BYTES"));
     [
         ("compiling", format!("{time} s, {processors} s of processors, {memory}, {code} of machine code")),
@@ -131,7 +133,7 @@ fn of_other_things() -> Vec<Row> {
         ("fetching a component from a registry", format!("{} s", constant(ARTIFACT, "PATIENCE"))),
         (
             "recording of a failed call (`record_failures`)",
-            format!("{body} of each body, {bodies} of all; the latest {} calls", constant(RECORDER, "KEPT")),
+            format!("{body} of each body, {bodies} of all; {secrets} of secrets in it; the latest {kept} calls"),
         ),
     ]
     .map(|(name, default)| (name, default, "–"))
