@@ -4,18 +4,22 @@
 //! A guest that computes gives way at every tick of the epoch clock (10 ms), so it costs the others no more than the
 //! processor that it keeps busy: with one bad neighbour and a processor left, next to nothing. One that breaks is called
 //! again at once; what then bounds it is the rest of 2 ms after a call that broke, because its memory, as it comes and
-//! goes, stops both processors. Alone and beside are measured in turns, so that what else the machine does meets both.
+//! goes, stops both processors. All is measured in turns, so that what else the machine does meets all. Two processors can
+//! be two threads of one core: then whatever computes slows down the other, and that a thread does which has nothing to do
+//! with plugins is measured too (*busy*). The ratio is to the slower of both.
 //!
 //! The second table, in which both plugins are one component, is for information: its calls share their places in the
 //! pool, and one that wrote more than is kept there leaves a place that takes longer to clear, for good and for bad
 //! calls, until another component gets it. What that costs shows in the calls alone, which come after.
 
 use std::{
+    hint,
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -68,7 +72,7 @@ fn main() {
     let mut slow = Vec::new();
     for (title, path) in [(STRANGER, of_its_own), ("the same component", component.clone())] {
         let good = runtime.block_on(load(&engine, "good", path));
-        println!("{:<20} {:>10} {:>10} {:>8} {:>10}", title, "alone", "beside it", "ratio", "its calls");
+        println!("{title:<20} {:>10} {:>10} {:>10} {:>8} {:>10}", "alone", "busy", "beside it", "ratio", "its calls");
         for behaviour in NEIGHBOURS {
             let bad = runtime.block_on(load(&engine, "bad", component.clone()));
             let ratio = compare(&runtime, &good, &bad, behaviour);
@@ -80,12 +84,13 @@ fn main() {
     assert!(slow.is_empty(), "more than a fifth slower beside: {}", slow.join(", "));
 }
 
-/// How much longer the good plugin's calls take beside the bad one's.
+/// How much longer the good plugin's calls take beside the bad one's than beside whatever keeps a processor busy.
 fn compare(runtime: &Runtime, good: &Plugin, bad: &Plugin, behaviour: &'static str) -> f64 {
     let ended = Arc::new(AtomicUsize::new(0));
-    let (mut alone, mut beside, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut alone, mut busy, mut beside, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         alone.push(median(measure(runtime, good)));
+        busy.push(median(beside_a_thread(runtime, good)));
         let mut neighbour = JoinSet::new();
         let (bad, counter, (started, running)) = (bad.clone(), ended.clone(), oneshot::channel());
         neighbour.spawn_on(
@@ -101,13 +106,30 @@ fn compare(runtime: &Runtime, good: &Plugin, bad: &Plugin, behaviour: &'static s
         runtime.block_on(running).expect("it runs");
         beside.push(median(measure(runtime, good)));
         runtime.block_on(neighbour.shutdown());
-        // Processors change their speed from one second to the next, so each pair is compared by itself.
-        ratios.push(beside[beside.len() - 1].div_duration_f64(alone[alone.len() - 1]));
+        // Processors change their speed from one second to the next, so each round is compared by itself.
+        let last = beside.len() - 1;
+        ratios.push(beside[last].div_duration_f64(alone[last].max(busy[last])));
     }
     ratios.sort_unstable_by(f64::total_cmp);
-    let (alone, beside, ratio) = (median(alone), median(beside), ratios[ROUNDS / 2]);
-    println!("{behaviour:<20} {alone:>10.1?} {beside:>10.1?} {ratio:>8.2} {:>10}", ended.load(Ordering::Relaxed));
+    let (alone, busy, beside, ratio) = (median(alone), median(busy), median(beside), ratios[ROUNDS / 2]);
+    let calls = ended.load(Ordering::Relaxed);
+    println!("{behaviour:<20} {alone:>10.1?} {busy:>10.1?} {beside:>10.1?} {ratio:>8.2} {calls:>10}");
     ratio
+}
+
+/// The good plugin's calls while a thread that has nothing to do with plugins computes.
+fn beside_a_thread(runtime: &Runtime, good: &Plugin) -> Vec<Duration> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                hint::black_box((0..1000_u64).fold(1, |sum, number| hint::black_box(sum ^ number)));
+            }
+        });
+        let times = measure(runtime, good);
+        is_over.store(true, Ordering::Relaxed);
+        times
+    })
 }
 
 async fn load(engine: &Engine, name: &str, path: PathBuf) -> Plugin {
