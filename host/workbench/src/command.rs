@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use acme_manager_plugin_runtime::EnvironmentKey;
 use anyhow::bail;
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 
 use words::cidr;
 
@@ -300,16 +300,8 @@ pub(crate) fn names(keys: &[EnvironmentKey]) -> String {
 }
 
 impl CallName {
-    /// The word of the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Describe => "describe",
-            Self::Check => "check",
-            Self::Present => "present",
-            Self::Cleanup => "cleanup",
-            Self::Ready => "ready",
-            Self::Review => "review",
-        }
+    /// The word of the command line, which is that of the contract.
+    pub(crate) fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }

@@ -79,8 +79,8 @@ pub(crate) async fn replay(options: &ReplayOptions) -> anyhow::Result<Replayed> 
     let then = recording.error.as_ref().map_or("ok", |error| &error.message);
     let now = ended.as_ref().map_or_else(|| "ok".to_owned(), ToString::to_string);
     writeln!(text, "then: {}\nnow:  {}", plain(then), plain(&now))?;
-    let bodies = recording.exchanges.iter().filter_map(|exchange| exchange.answer.as_ref());
-    let is_cut = bodies.into_iter().any(|answer| answer.body.len() >= MAX_RECORDED_BODY_BYTES);
+    let mut answers = recording.exchanges.iter().filter_map(|exchange| exchange.answer.as_ref());
+    let is_cut = answers.any(|answer| answer.body.len() >= MAX_RECORDED_BODY_BYTES);
     if is_cut && !is_same {
         text += "a body of the recording is cut: no more of one is kept than 256 KiB\n";
     }

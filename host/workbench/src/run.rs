@@ -289,12 +289,12 @@ fn idle(options: &RunOptions) -> anyhow::Result<()> {
         ("--domain", !options.domains.is_empty(), &[Review]),
     ];
     for (flag, is_given, calls) in given {
-        let calls_with_it: Vec<&str> = calls.iter().map(|call| call.as_str()).collect();
+        let calls_with_it: Vec<String> = calls.iter().map(|call| call.word()).collect();
         ensure!(
             !is_given || calls.contains(&options.call),
             "{flag} is for {}; `{}` has no use for it",
             calls_with_it.join(", "),
-            options.call.as_str()
+            options.call.word()
         );
     }
     Ok(())

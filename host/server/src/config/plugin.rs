@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use acme_manager_plugin_runtime::{LoadError, read_regular_file};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::artifact::RegistryUser;
 use super::section::{Notes, Section, scalar};
+use super::text_file;
 use super::tree::Show;
 use super::trusted_key::{self, TrustedKey};
 use crate::names::ProviderName;
@@ -208,14 +208,10 @@ pub(super) fn read_secret_file(path: &Path) -> Result<SecretString, String> {
 
 /// The content of a small file; a pipe or device in its place is not waited for.
 pub(super) fn read_text_file(path: &Path) -> Result<Zeroizing<String>, String> {
-    let failed = |reason: &dyn std::fmt::Display| format!("cannot read {}: {reason}", path.display());
-    let bytes = read_regular_file(path, LONGEST_REFERENCE).map(Zeroizing::new).map_err(|error| match error {
-        LoadError::Missing { .. } => failed(&"there is no such file"),
-        LoadError::Unreadable { source, .. } => failed(&source),
-        _ => failed(&"expected a file of at most 64 KiB"),
-    })?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| failed(&"it is not text in UTF-8"))?;
-    Ok(Zeroizing::new(text.to_owned()))
+    text_file::read(path, LONGEST_REFERENCE).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("cannot read {}: there is no such file", path.display()),
+        _ => format!("cannot read {}: {error}", path.display()),
+    })
 }
 
 /// Why a file cannot be opened, and whether it is none at all but a folder, pipe or device, which is not opened.

@@ -12,11 +12,12 @@ use zeroize::Zeroizing;
 /// When there is none ([`io::ErrorKind::NotFound`]), or it cannot be read, is something else, is larger, or no UTF-8. The
 /// reason does not name the file.
 pub(super) fn read(path: &Path, limit: u64) -> io::Result<Zeroizing<String>> {
+    let unfit = |what| io::Error::other(format!("expected a file of at most {} KiB: {what}", limit >> 10));
     let bytes = read_regular_file(path, limit).map(Zeroizing::new).map_err(|error| match error {
         LoadError::Missing { .. } => io::Error::from(io::ErrorKind::NotFound),
         LoadError::Unreadable { source, .. } => source,
-        LoadError::NotAFile { .. } => io::Error::other("it is no regular file"),
-        _ => io::Error::other(format!("it is larger than {} KiB", limit >> 10)),
+        LoadError::NotAFile { .. } => unfit("it is no regular file"),
+        _ => unfit("it is larger"),
     })?;
     let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::other("it is not text in UTF-8"))?;
     Ok(Zeroizing::new(text.to_owned()))
@@ -41,7 +42,7 @@ mod tests {
             (pipe.as_path(), "no regular file"),
             (Path::new("/dev/zero"), "no regular file"),
             (folder.path(), "no regular file"),
-            (&large, "larger than 2 KiB"),
+            (&large, "at most 2 KiB: it is larger"),
             (&binary, "not text"),
         ] {
             let error = read(path, 2048).expect_err("refused").to_string();

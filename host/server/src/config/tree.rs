@@ -167,9 +167,11 @@ fn slice(source: &str, location: Location) -> Option<&str> {
 fn first_line(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let line = text.lines().next().unwrap_or_default().trim();
-    // Which is what a `:` without anything before it is to the library.
-    if line.contains("null into string") { "a key has no name: something must stand before `:`" } else { line }
-        .to_owned()
+    match line.contains("null into string") {
+        // Which is what a `:` without anything before it is to the library.
+        true => "a key has no name: something must stand before `:`".to_owned(),
+        false => line.to_owned(),
+    }
 }
 
 impl<'de> Deserialize<'de> for Raw {
